@@ -1,0 +1,1 @@
+"""Thin gRPC client for packshot."""

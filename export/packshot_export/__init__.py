@@ -1,0 +1,1 @@
+"""Compile the PyTorch networks into Triton model versions. Needs the extra ``export``."""

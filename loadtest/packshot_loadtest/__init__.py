@@ -1,0 +1,1 @@
+"""Locust load tests. Needs the extra ``loadtest``."""

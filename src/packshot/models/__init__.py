@@ -1,0 +1,1 @@
+"""PyTorch networks, one readable file each. Needs the extra ``train`` or ``export``."""

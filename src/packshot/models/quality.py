@@ -1,0 +1,131 @@
+"""The quality network: no-reference image quality assessment (NR-IQA) from two views.
+
+One EfficientNet-Lite0 backbone sees both views of a photo: the whole frame at 224x224
+(composition, light, colour) and *fragments*, a mosaic of native-resolution patches (the grid
+mini-patch sampling of FAST-VQA, arXiv 2207.02595), which keeps the blur, noise and blocks that
+resizing hides. Features are pooled by mean and standard deviation at four depths, as early
+layers see noise and blocks and late ones see content.
+
+    global view u8 ──┐                        ┌─ score        0-100   (mean opinion score)
+                     ├─ backbone ─ pooling ───┼─ attributes   7 x 0-1 (1 is good)
+    fragments  u8 ───┘        │               └─ uncertainty  score points
+                              └─ 7x7 cells ───── quality map  7 x 7 x 7
+
+Casting and normalising are the first layers, so that runtimes fuse them and pixels travel
+as uint8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from packshot.contracts import GRID, LEARNED_ATTRIBUTES
+from packshot.models.efficientnet_lite import TAP_CHANNELS, EfficientNetLite0
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityNetConfig:
+    """Sizes of the heads.
+
+    Attributes:
+        hidden: Width of the layer shared by the image-level heads.
+        map_hidden: Width of the 1x1 convolution of the quality map.
+        dropout: Dropout before the image-level heads, in training.
+    """
+
+    hidden: int = 192
+    map_hidden: int = 64
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.hidden < 1 or self.map_hidden < 1:
+            raise ValueError(
+                f"hidden and map_hidden must be positive, got {self.hidden} and {self.map_hidden}"
+            )
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+
+
+def _mean_and_std(x_nchw: Tensor) -> Tensor:
+    """Pool [N, C, H, W] to [N, 2C]: spatial mean and standard deviation."""
+    mean = x_nchw.mean(dim=(2, 3), keepdim=True)
+    variance = (x_nchw - mean).square().mean(dim=(2, 3))
+    return torch.cat([mean.flatten(1), (variance + 1e-5).sqrt()], dim=1)
+
+
+class QualityNet(nn.Module):
+    """Two views in; score, attributes, uncertainty and quality map out."""
+
+    def __init__(self, config: QualityNetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or QualityNetConfig()
+        attributes = len(LEARNED_ATTRIBUTES)
+        pooled = 2 * 2 * sum(TAP_CHANNELS)
+        self.backbone = EfficientNetLite0()
+        # Depths differ in scale by an order of magnitude; without it the deepest drowns the rest.
+        self.feature_norm = nn.BatchNorm1d(pooled, affine=False)
+        self.shared = nn.Linear(pooled, self.config.hidden)
+        self.attribute_shared = nn.Linear(pooled, self.config.hidden)
+        self.score_head = nn.Linear(self.config.hidden, 1)
+        self.attribute_head = nn.Linear(self.config.hidden, attributes)
+        self.uncertainty_head = nn.Linear(self.config.hidden, 1)
+        self.map_reduce = nn.Conv2d(sum(TAP_CHANNELS), self.config.map_hidden, 1)
+        self.map_head = nn.Conv2d(self.config.map_hidden, attributes, 1)
+
+    def forward(
+        self, global_view_nhwc_u8: Tensor, fragments_nhwc_u8: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Assess a batch of photos.
+
+        Args:
+            global_view_nhwc_u8: [N, 224, 224, 3] uint8, sRGB, 0-255.
+            fragments_nhwc_u8: [N, 224, 224, 3] uint8, sRGB, 0-255.
+
+        Returns:
+            score [N, 1] float32, 0-100; attributes [N, 7] float32, 0-1, in the order of
+            ``LEARNED_ATTRIBUTES``; uncertainty [N, 1] float32, score points, > 0;
+            quality map [N, 7, 7, 7] float32, 0-1, attribute first, then patch row and column.
+        """
+        features, cells = self.features(global_view_nhwc_u8, fragments_nhwc_u8)
+        score, attribute_logits, uncertainty, map_logits = self.heads(features, cells)
+        return (
+            score.clamp(0.0, 1.0) * 100.0,
+            attribute_logits.sigmoid(),
+            uncertainty * 100.0,
+            map_logits.sigmoid(),
+        )
+
+    def features(
+        self, global_view_nhwc_u8: Tensor, fragments_nhwc_u8: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Pooled features [N, 5824] of both views and per-patch features [N, 1456, 7, 7]."""
+        views = torch.cat([global_view_nhwc_u8, fragments_nhwc_u8], dim=0)
+        x_nchw = (views.float().permute(0, 3, 1, 2) - 127.0) / 128.0
+        taps = self.backbone(x_nchw)
+        pooled = torch.cat([_mean_and_std(tap) for tap in taps], dim=1)
+        of_global, of_fragments = pooled.chunk(2, dim=0)
+        cells = torch.cat(
+            [
+                F.avg_pool2d(patch_features, patch_features.shape[-1] // GRID)
+                for patch_features in (tap.chunk(2, dim=0)[1] for tap in taps)
+            ],
+            dim=1,
+        )
+        return torch.cat([of_global, of_fragments], dim=1), cells
+
+    def heads(self, features: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Raw outputs: score (about 0-1), attribute logits, uncertainty (0-1) and map logits."""
+        normed = F.dropout(self.feature_norm(features), self.config.dropout, self.training)
+        hidden = F.relu(self.shared(normed))
+        attribute_hidden = F.relu(self.attribute_shared(normed))
+        return (
+            self.score_head(hidden),
+            self.attribute_head(attribute_hidden),
+            # Detached: learning how wrong the score is must not change the score.
+            F.softplus(self.uncertainty_head(hidden.detach())),
+            self.map_head(F.relu(self.map_reduce(cells))),
+        )

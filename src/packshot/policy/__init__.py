@@ -1,0 +1,1 @@
+"""Attribute scores to decision and advice; marketplace profiles as TOML data."""

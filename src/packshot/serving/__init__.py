@@ -1,0 +1,1 @@
+"""The tritonserver launcher and the code behind the Python-backend models."""

@@ -1,0 +1,1 @@
+"""Data, degradations, losses, loops and recipes. Needs the extra ``train``."""
