@@ -75,6 +75,10 @@ class QualityNet(nn.Module):
         self.uncertainty_head = nn.Linear(self.config.hidden, 1)
         self.map_reduce = nn.Conv2d(sum(TAP_CHANNELS), self.config.map_hidden, 1)
         self.map_head = nn.Conv2d(self.config.map_hidden, attributes, 1)
+        # Start at the middle of human scores, not at noise ten times their range.
+        nn.init.normal_(self.score_head.weight, std=0.01)
+        nn.init.constant_(self.score_head.bias, 0.6)
+        nn.init.constant_(self.uncertainty_head.bias, -2.0)
 
     def forward(
         self, global_view_nhwc_u8: Tensor, fragments_nhwc_u8: Tensor

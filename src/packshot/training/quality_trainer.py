@@ -1,0 +1,232 @@
+"""The training loop of the quality network: EMA, early stopping, checkpoints, resume, CSV log."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from packshot.models.efficientnet_lite import imagenet_checkpoint
+from packshot.models.quality import QualityNet
+from packshot.training.checkpoint import load_checkpoint, save_checkpoint
+from packshot.training.metrics import plcc, srcc
+from packshot.training.quality_data import (
+    CleanPhoto,
+    LabelledPhoto,
+    MixedDataset,
+    labelled_sample,
+    mixed_loader,
+    stack,
+)
+from packshot.training.quality_losses import quality_losses
+from packshot.training.recipes import QualityRecipe
+
+Report = Callable[[int, int, dict[str, float]], None]
+"""Called after each step with (epoch, step, smoothed losses)."""
+
+CHECKPOINT_EVERY_STEPS = 50
+
+
+class QualityTrainer:
+    """Trains one ``QualityNet`` by a recipe, in a run folder that can be resumed.
+
+    The run folder gets ``recipe.json``, ``log.csv`` (a row an epoch), ``checkpoint.pt`` (the
+    latest state, written every 50 steps) and ``best.pt`` (the EMA weights of the epoch with the
+    highest validation SRCC).
+    """
+
+    def __init__(
+        self,
+        recipe: QualityRecipe,
+        *,
+        train: Sequence[LabelledPhoto],
+        validation: Sequence[LabelledPhoto],
+        clean: dict[str, list[CleanPhoto]],
+        run_folder: Path,
+        device: str = "cpu",
+        workers: int = 1,
+        initial: QualityNet | None = None,
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.run_folder = run_folder
+        self.device = torch.device(device)
+        self.validation = validation
+        self.dataset = MixedDataset(train, clean, recipe.mix, recipe.augmentation, recipe.seed)
+        self.loader = mixed_loader(self.dataset, workers=workers)
+        if initial is None:
+            initial = QualityNet(recipe.network)
+            initial.backbone.load_imagenet_weights(imagenet_checkpoint())
+        # channels_last: three times faster on CPU for depthwise convolutions.
+        self.network = initial.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema: AveragedModel = AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=False
+        )
+        heads = [p for n, p in self.network.named_parameters() if not n.startswith("backbone.")]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": list(self.network.backbone.parameters()), "lr": recipe.backbone_rate},
+                {"params": heads, "lr": recipe.head_rate},
+            ],
+            weight_decay=recipe.weight_decay,
+        )
+        total = recipe.epochs * len(self.loader)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: _warmup_cosine(step, recipe.warmup_steps, total)
+        )
+        self.epoch = 0
+        self.step = 0
+        self.best_srcc = -1.0
+        self.best_epoch = -1
+
+    def fit(self, report: Report | None = None) -> QualityNet:
+        """Train to the end, or until patience runs out; returns the best averaged network."""
+        self.run_folder.mkdir(parents=True, exist_ok=True)
+        recipe_json = json.dumps(dataclasses.asdict(self.recipe), indent=2)
+        (self.run_folder / "recipe.json").write_text(recipe_json + "\n")
+        if self._checkpoint_path.is_file():
+            self._resume()
+        while self.epoch < self.recipe.epochs:
+            if self.epoch - self.best_epoch > self.recipe.patience:
+                break
+            self._train_epoch(report)
+        best = QualityNet(self.recipe.network)
+        best.load_state_dict(load_checkpoint(self.run_folder / "best.pt")["network"])
+        return best.eval()
+
+    def _train_epoch(self, report: Report | None) -> None:
+        started = time.monotonic()
+        self.dataset.epoch = self.epoch
+        self._set_mode()
+        sums: dict[str, float] = defaultdict(float)
+        skip = self.step
+        for index, batch in enumerate(self.loader):
+            if index < skip:
+                continue
+            global_view = batch.global_view.to(self.device)
+            fragments = batch.fragments.to(self.device)
+            torch.manual_seed(self.recipe.seed + 1_000_003 * self.epoch + index)
+            outputs = self.network.heads(*self.network.features(global_view, fragments))
+            batch = dataclasses.replace(
+                batch,
+                **{
+                    field: getattr(batch, field).to(self.device)
+                    for field in ("mos", "score_floor", "score_ceiling", "attributes")
+                },
+                quality_map=batch.quality_map.to(self.device),
+            )
+            losses = quality_losses(outputs, batch, self.recipe.losses)
+            self.optimizer.zero_grad(set_to_none=True)
+            torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            self.optimizer.step()
+            self.schedule.step()
+            self.ema.update_parameters(self.network)
+            self.step = index + 1
+            for name, value in losses.items():
+                sums[name] += value.item()
+            if report is not None:
+                done = index + 1 - skip
+                report(self.epoch, self.step, {k: v / done for k, v in sums.items()})
+            if self.step % CHECKPOINT_EVERY_STEPS == 0:
+                self._save()
+        steps = max(1, self.step - skip)
+        self._finish_epoch({k: v / steps for k, v in sums.items()}, time.monotonic() - started)
+
+    def _set_mode(self) -> None:
+        self.network.train()
+        # Batches mix views and faults: ImageNet's statistics serve better than theirs.
+        for module in self.network.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+    def _finish_epoch(self, losses: dict[str, float], seconds: float) -> None:
+        averaged = self.averaged_network()
+        predicted = predict_scores(averaged, [p.path for p in self.validation], self.device)
+        human = np.array([photo.mos for photo in self.validation])
+        scores = {"srcc": srcc(predicted / 100.0, human), "plcc": plcc(predicted / 100.0, human)}
+        if scores["srcc"] > self.best_srcc:
+            self.best_srcc, self.best_epoch = scores["srcc"], self.epoch
+            save_checkpoint(self.run_folder / "best.pt", {"network": averaged.state_dict()})
+        self._log({"epoch": self.epoch, "seconds": round(seconds, 1), **scores, **losses})
+        self.epoch, self.step = self.epoch + 1, 0
+        self._save()
+
+    def averaged_network(self) -> QualityNet:
+        """The EMA network, with the running statistics of the trained one."""
+        averaged = QualityNet(self.recipe.network)
+        state = self.ema.module.state_dict()
+        buffers = dict(self.network.named_buffers())
+        averaged.load_state_dict({k: buffers.get(k, v) for k, v in state.items()})
+        return averaged.to(self.device).eval()
+
+    @property
+    def _checkpoint_path(self) -> Path:
+        return self.run_folder / "checkpoint.pt"
+
+    def _save(self) -> None:
+        save_checkpoint(
+            self._checkpoint_path,
+            {
+                "network": self.network.state_dict(),
+                "ema": self.ema.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule_step": self.schedule.last_epoch,
+                "epoch": self.epoch,
+                "step": self.step,
+                "best_srcc": self.best_srcc,
+                "best_epoch": self.best_epoch,
+            },
+        )
+
+    def _resume(self) -> None:
+        state = load_checkpoint(self._checkpoint_path)
+        self.network.load_state_dict(state["network"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.last_epoch = state["schedule_step"]
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.best_srcc, self.best_epoch = state["best_srcc"], state["best_epoch"]
+
+    def _log(self, row: dict[str, float]) -> None:
+        path = self.run_folder / "log.csv"
+        new = not path.is_file()
+        with path.open("a", newline="") as stream:
+            writer = csv.DictWriter(stream, fieldnames=list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow({k: round(v, 5) for k, v in row.items()})
+
+
+def _warmup_cosine(step: int, warmup: int, total: int) -> float:
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+
+
+@torch.inference_mode()
+def predict_scores(
+    network: QualityNet, photos: Sequence[Path], device: torch.device, *, batch_size: int = 16
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Scores, 0-100, of photos prepared as serving prepares them."""
+    rng = np.random.default_rng(0)
+    scores: list[float] = []
+    for start in range(0, len(photos), batch_size):
+        samples = [
+            labelled_sample(LabelledPhoto(path=path, mos=math.nan), None, rng)
+            for path in photos[start : start + batch_size]
+        ]
+        batch = stack(samples)
+        score = network(batch.global_view.to(device), batch.fragments.to(device))[0]
+        scores.extend(score.flatten().tolist())
+    return np.array(scores, np.float64)
