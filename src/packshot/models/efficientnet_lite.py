@@ -57,6 +57,9 @@ TAPPED_BLOCKS = (2, 4, 10)
 TAP_CHANNELS = (24, 40, 112, HEAD_CHANNELS)
 """Channels of the four feature maps returned by :class:`EfficientNetLite0`."""
 
+TAP_STRIDES = (4, 8, 16, 32)
+"""Input pixels per cell of the four feature maps."""
+
 
 class SameConv2d(nn.Conv2d):
     """Convolution with TensorFlow's SAME padding, which the ImageNet weights were trained with.

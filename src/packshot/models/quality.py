@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from packshot.contracts import GRID, LEARNED_ATTRIBUTES
-from packshot.models.efficientnet_lite import TAP_CHANNELS, EfficientNetLite0
+from packshot.contracts import GRID, LEARNED_ATTRIBUTES, VIEW_SIZE
+from packshot.models.efficientnet_lite import TAP_CHANNELS, TAP_STRIDES, EfficientNetLite0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,15 @@ def _mean_and_std(x_nchw: Tensor) -> Tensor:
     mean = x_nchw.mean(dim=(2, 3), keepdim=True)
     variance = (x_nchw - mean).square().mean(dim=(2, 3))
     return torch.cat([mean.flatten(1), (variance + 1e-5).sqrt()], dim=1)
+
+
+def _split_views(joined: Tensor) -> tuple[Tensor, Tensor]:
+    """[2N, ...] to the global view's [N, ...] and the fragments' [N, ...].
+
+    ``chunk`` would fix N when exported; a reshape keeps it free.
+    """
+    views = joined.unflatten(0, (2, -1))
+    return views[0], views[1]
 
 
 class QualityNet(nn.Module):
@@ -107,15 +116,16 @@ class QualityNet(nn.Module):
         self, global_view_nhwc_u8: Tensor, fragments_nhwc_u8: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Pooled features [N, 5824] of both views and per-patch features [N, 1456, 7, 7]."""
-        views = torch.cat([global_view_nhwc_u8, fragments_nhwc_u8], dim=0)
-        x_nchw = (views.float().permute(0, 3, 1, 2) - 127.0) / 128.0
+        # Cast first: TensorRT neither joins nor transposes UINT8.
+        views = torch.cat([global_view_nhwc_u8.float(), fragments_nhwc_u8.float()], dim=0)
+        x_nchw = (views.permute(0, 3, 1, 2) - 127.0) / 128.0
         taps = self.backbone(x_nchw)
         pooled = torch.cat([_mean_and_std(tap) for tap in taps], dim=1)
-        of_global, of_fragments = pooled.chunk(2, dim=0)
+        of_global, of_fragments = _split_views(pooled)
         cells = torch.cat(
             [
-                F.avg_pool2d(patch_features, patch_features.shape[-1] // GRID)
-                for patch_features in (tap.chunk(2, dim=0)[1] for tap in taps)
+                F.avg_pool2d(_split_views(tap)[1], VIEW_SIZE // stride // GRID)
+                for tap, stride in zip(taps, TAP_STRIDES, strict=True)
             ],
             dim=1,
         )
