@@ -69,13 +69,19 @@ def quality(
                 task,
                 completed=epoch * steps + step,
                 description=f"epoch {epoch + 1}/{trainer.recipe.epochs}",
-                losses=" ".join(f"{name} {value:.3f}" for name, value in losses.items()),
+                losses=_listed(losses),
             )
+            if not console.is_terminal and step % 50 == 0:
+                console.print(f"epoch {epoch + 1} step {step}/{steps} {_listed(losses)}")
 
         best = trainer.fit(report)
     weights = run / "quality.safetensors"
     save_file({k: v.contiguous() for k, v in best.state_dict().items()}, weights)
     console.print(f"best validation SRCC {trainer.best_srcc:.4f}; weights in {weights}")
+
+
+def _listed(losses: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.3f}" for name, value in losses.items())
 
 
 def main() -> None:

@@ -352,8 +352,8 @@ class MixConfig:
         source_weights: How often each source of clean photos is drawn.
     """
 
-    labelled: int = 14
-    faulty: int = 10
+    labelled: int = 16
+    faulty: int = 8
     source_weights: tuple[tuple[str, float], ...] = (
         ("biq2021", 0.62),
         ("studio", 0.2),

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from packshot.models.efficientnet_lite import imagenet_checkpoint
+from packshot.models.efficientnet_lite import EfficientNetLite0, imagenet_checkpoint
 from packshot.models.quality import QualityNet
 from packshot.training.checkpoint import load_checkpoint, save_checkpoint
 from packshot.training.metrics import plcc, srcc
@@ -67,15 +67,17 @@ class QualityTrainer:
         if initial is None:
             initial = QualityNet(recipe.network)
             initial.backbone.load_imagenet_weights(imagenet_checkpoint())
+        _freeze(initial.backbone, recipe.frozen_blocks)
         # channels_last: three times faster on CPU for depthwise convolutions.
         self.network = initial.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema: AveragedModel = AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=False
         )
+        backbone = [p for p in self.network.backbone.parameters() if p.requires_grad]
         heads = [p for n, p in self.network.named_parameters() if not n.startswith("backbone.")]
         self.optimizer = torch.optim.AdamW(
             [
-                {"params": list(self.network.backbone.parameters()), "lr": recipe.backbone_rate},
+                {"params": backbone, "lr": recipe.backbone_rate},
                 {"params": heads, "lr": recipe.head_rate},
             ],
             weight_decay=recipe.weight_decay,
@@ -206,6 +208,11 @@ class QualityTrainer:
             if new:
                 writer.writeheader()
             writer.writerow({k: round(v, 5) for k, v in row.items()})
+
+
+def _freeze(backbone: EfficientNetLite0, blocks: int) -> None:
+    for module in (backbone._conv_stem, backbone._bn0, *backbone._blocks[:blocks]):
+        module.requires_grad_(False)
 
 
 def _warmup_cosine(step: int, warmup: int, total: int) -> float:
