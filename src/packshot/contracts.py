@@ -80,9 +80,7 @@ IMAGE: Final = TensorSpec(name="IMAGE", dtype="BYTES", shape=(1,))
 POLICY: Final = TensorSpec(name="POLICY", dtype="BYTES", shape=(1,), optional=True)
 """Name of the marketplace policy, UTF-8. Absent or empty means ``DEFAULT_POLICY``."""
 
-GLOBAL_VIEW: Final = TensorSpec(
-    name="GLOBAL_VIEW", dtype="UINT8", shape=(VIEW_SIZE, VIEW_SIZE, 3)
-)
+GLOBAL_VIEW: Final = TensorSpec(name="GLOBAL_VIEW", dtype="UINT8", shape=(VIEW_SIZE, VIEW_SIZE, 3))
 """The whole frame resized to 224x224, HWC, sRGB, 0-255."""
 
 FRAGMENTS: Final = TensorSpec(name="FRAGMENTS", dtype="UINT8", shape=(VIEW_SIZE, VIEW_SIZE, 3))

@@ -10,6 +10,7 @@
     │   ├── UnknownPolicyError         no policy of that name
     │   └── InvalidPolicyError         a policy file that cannot be used
     ├── ContractError              a tensor of another shape or dtype than the contract's
+    ├── WeightsError               a weights file that does not fit its network
     ├── TrainingError              data or configuration that cannot be trained on
     └── ServingError               the server cannot be started, or did not stop
         ├── MissingDependencyError     tritonserver, libpython or a Python package is not there
@@ -61,6 +62,10 @@ class InvalidPolicyError(PolicyError):
 
 class ContractError(PackshotError):
     """A tensor of another shape or dtype than the contract's."""
+
+
+class WeightsError(PackshotError):
+    """A weights file that does not fit its network."""
 
 
 class TrainingError(PackshotError):

@@ -33,26 +33,30 @@ class StageConfig:
 
 
 # Table 1 of the paper; Lite keeps stem and head widths fixed.
-LITE0_STAGES = (
-    StageConfig(repeats=1, kernel_size=3, stride=1, expand_ratio=1, in_channels=32, out_channels=16),
-    StageConfig(repeats=2, kernel_size=3, stride=2, expand_ratio=6, in_channels=16, out_channels=24),
-    StageConfig(repeats=2, kernel_size=5, stride=2, expand_ratio=6, in_channels=24, out_channels=40),
-    StageConfig(repeats=3, kernel_size=3, stride=2, expand_ratio=6, in_channels=40, out_channels=80),
+LITE0_STAGES = tuple(
     StageConfig(
-        repeats=3, kernel_size=5, stride=1, expand_ratio=6, in_channels=80, out_channels=112
-    ),
-    StageConfig(
-        repeats=4, kernel_size=5, stride=2, expand_ratio=6, in_channels=112, out_channels=192
-    ),
-    StageConfig(
-        repeats=1, kernel_size=3, stride=1, expand_ratio=6, in_channels=192, out_channels=320
-    ),
+        repeats=repeats,
+        kernel_size=kernel_size,
+        stride=stride,
+        expand_ratio=expand_ratio,
+        in_channels=in_channels,
+        out_channels=out_channels,
+    )
+    for repeats, kernel_size, stride, expand_ratio, in_channels, out_channels in (
+        (1, 3, 1, 1, 32, 16),
+        (2, 3, 2, 6, 16, 24),
+        (2, 5, 2, 6, 24, 40),
+        (3, 3, 2, 6, 40, 80),
+        (3, 5, 1, 6, 80, 112),
+        (4, 5, 2, 6, 112, 192),
+        (1, 3, 1, 6, 192, 320),
+    )
 )
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 
 TAPPED_BLOCKS = (2, 4, 10)
-"""Last block of the stages at strides 4, 8 and 16, whose features are returned beside the head's."""
+"""Last block of the stages at strides 4, 8 and 16, whose features join the head's."""
 
 TAP_CHANNELS = (24, 40, 112, HEAD_CHANNELS)
 """Channels of the four feature maps returned by :class:`EfficientNetLite0`."""
@@ -85,7 +89,8 @@ class SameConv2d(nn.Conv2d):
     def forward(self, x_nchw: Tensor) -> Tensor:
         if self._same_pad is not None:
             x_nchw = F.pad(x_nchw, self._same_pad)
-        return super().forward(x_nchw)
+        convolved: Tensor = super().forward(x_nchw)
+        return convolved
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
@@ -117,8 +122,8 @@ class InvertedResidual(nn.Module):
         if self._expand_conv is not None:
             out = F.relu6(self._bn0(self._expand_conv(out)))
         out = F.relu6(self._bn1(self._depthwise_conv(out)))
-        out = self._bn2(self._project_conv(out))
-        return out + x_nchw if self._has_skip else out
+        projected: Tensor = self._bn2(self._project_conv(out))
+        return projected + x_nchw if self._has_skip else projected
 
 
 class EfficientNetLite0(nn.Module):

@@ -62,7 +62,7 @@ def _split_views(joined: Tensor) -> tuple[Tensor, Tensor]:
 
     ``chunk`` would fix N when exported; a reshape keeps it free.
     """
-    views = joined.unflatten(0, (2, -1))
+    views = joined.reshape(2, -1, *joined.shape[1:])
     return views[0], views[1]
 
 

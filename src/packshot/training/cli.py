@@ -1,7 +1,7 @@
 """``packshot-train``: train the networks.
 
-    packshot-train quality --data ../shared/data --run runs/quality
-    packshot-train quality --data ../shared/data --run runs/quality      # again: resumes
+packshot-train quality --data ../shared/data --run runs/quality
+packshot-train quality --data ../shared/data --run runs/quality      # again: resumes
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import save_file
 
 from packshot.errors import PackshotError
-from packshot.training.quality_data import clean_photos, split_biq2021
+from packshot.training.quality_photos import clean_photos, split_biq2021
 from packshot.training.quality_trainer import QualityTrainer
 from packshot.training.recipes import QUALITY_RECIPES
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,17 +27,17 @@ class Fault:
     apply: Apply
 
 
-def _to_u8(image: npt.NDArray[np.floating]) -> PixelArray:
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+def _to_u8(image: npt.NDArray[np.floating[Any]]) -> PixelArray:
+    return np.asarray(np.clip(np.rint(image), 0, 255), np.uint8)
 
 
 # sRGB transfer function of IEC 61966-2-1; exposure happens in linear light.
-_CODES = np.arange(256, dtype=np.float32) / 255.0
+_CODES = np.arange(256, dtype=np.float32) / np.float32(255.0)
 _LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4)
 
 
 def _to_linear(image: PixelArray) -> npt.NDArray[np.float32]:
-    return _LINEAR.astype(np.float32)[image]
+    return np.asarray(_LINEAR[image], np.float32)
 
 
 def _from_linear(linear: npt.NDArray[np.float32]) -> PixelArray:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from packshot.training.quality_data import Batch
+from packshot.training.quality_batches import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,8 @@ def quality_losses(
 
 def _pearson(a: Tensor, b: Tensor) -> Tensor:
     a, b = a - a.mean(), b - b.mean()
-    return (a * b).sum() / (a.norm() * b.norm()).clamp_min(1e-8)
+    correlation: Tensor = (a * b).sum() / (a.norm() * b.norm()).clamp_min(1e-8)
+    return correlation
 
 
 def _masked_cross_entropy(logits: Tensor, targets: Tensor, own_weight: float) -> Tensor:
@@ -80,4 +81,5 @@ def _masked_cross_entropy(logits: Tensor, targets: Tensor, own_weight: float) ->
     weight = 1.0 + (own_weight - 1.0) * (targets < 1.0).float()
     losses = F.binary_cross_entropy_with_logits(logits[known], targets, reduction="none")
     entropy = torch.special.entr(targets) + torch.special.entr(1.0 - targets)
-    return ((losses - entropy) * weight).sum() / weight.sum()
+    mean: Tensor = ((losses - entropy) * weight).sum() / weight.sum()
+    return mean

@@ -20,15 +20,10 @@ from packshot.models.efficientnet_lite import EfficientNetLite0, imagenet_checkp
 from packshot.models.quality import QualityNet
 from packshot.training.checkpoint import load_checkpoint, save_checkpoint
 from packshot.training.metrics import plcc, srcc
-from packshot.training.quality_data import (
-    CleanPhoto,
-    LabelledPhoto,
-    MixedDataset,
-    labelled_sample,
-    mixed_loader,
-    stack,
-)
+from packshot.training.quality_batches import MixedDataset, mixed_loader, stack
 from packshot.training.quality_losses import quality_losses
+from packshot.training.quality_photos import CleanPhoto, LabelledPhoto
+from packshot.training.quality_samples import labelled_sample
 from packshot.training.recipes import QualityRecipe
 
 Report = Callable[[int, int, dict[str, float]], None]
@@ -70,8 +65,9 @@ class QualityTrainer:
         _freeze(initial.backbone, recipe.frozen_blocks)
         # channels_last: three times faster on CPU for depthwise convolutions.
         self.network = initial.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.ema: AveragedModel = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=False
+        self.ema = AveragedModel(
+            self.network,
+            multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay),  # type: ignore[no-untyped-call]
         )
         backbone = [p for p in self.network.backbone.parameters() if p.requires_grad]
         heads = [p for n, p in self.network.named_parameters() if not n.startswith("backbone.")]

@@ -1,0 +1,69 @@
+"""Weights on disk: safetensors only, checked against the network before a tensor is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from packshot.errors import WeightsError
+from packshot.models.quality import QualityNet
+
+
+def load_quality_net(path: Path) -> QualityNet:
+    """The quality network with the weights of ``path``, in evaluation mode, float32.
+
+    Raises:
+        WeightsError: See ``load_weights``.
+    """
+    network = QualityNet()
+    load_weights(network, path)
+    return network.eval()
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Fill ``network`` from a safetensors file; half precision is widened to float32.
+
+    Raises:
+        WeightsError: No such file, not safetensors (a pickle is never opened), tensors missing,
+            left over or of another shape, or values that are not finite.
+    """
+    if not path.is_file():
+        raise WeightsError(f"no weights at {path}")
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise WeightsError(
+            f"{path} is not a safetensors file ({error}); pickled checkpoints are not taken"
+        ) from error
+    expected = network.state_dict()
+    name = type(network).__name__
+    missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
+    if missing or extra:
+        raise WeightsError(
+            f"{path} does not fit {name}: {len(missing)} tensors missing (first: {missing[:3]}),"
+            f" {len(extra)} left over (first: {extra[:3]})"
+        )
+    for key, tensor in state.items():
+        if tensor.shape != expected[key].shape:
+            raise WeightsError(
+                f"{path} does not fit {name}: {key} is {tuple(tensor.shape)},"
+                f" expected {tuple(expected[key].shape)}"
+            )
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(f"{path}: {key} holds values that are not finite")
+    network.load_state_dict(state)
+
+
+def save_weights(network: nn.Module, path: Path, *, metadata: dict[str, str]) -> None:
+    """Write a safetensors file: parameters in float16, statistics (buffers) as they are."""
+    parameters = {name for name, _ in network.named_parameters()}
+    state = {
+        name: (tensor.half() if name in parameters else tensor).contiguous().cpu()
+        for name, tensor in network.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(state, path, metadata=metadata)
