@@ -1,5 +1,74 @@
+# Everything a newcomer needs. `make help` lists it; CI calls the same targets.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PHOTOS ?=
+POLICY ?= default
+DATA ?= ../shared/data
+RUN ?= runs/quality
+NETWORK := model_repository/quality_net/1/manifest.json
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve export test lint format bench train lock clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(NETWORK) ## Score photos end to end and write reports/demo.html (PHOTOS=folder for yours)
+	$(BIN)/packshot-demo --repository model_repository --policy $(POLICY) \
+		$(if $(PHOTOS),--photos $(PHOTOS)) --html reports/demo.html
+
+serve: $(NETWORK) ## Run Triton in the foreground until Ctrl-C
+	$(BIN)/packshot-serve --model-repository model_repository
+
+export: $(NETWORK) ## Build and prove the served version of the shipped quality network
+
+test: $(VENV)/.dev $(NETWORK) ## Run lint and the whole test suite, real Triton included
+	$(MAKE) lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## ruff, mypy strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Let ruff format and mend what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev $(NETWORK) ## Served against in-process, side by side: reports/bench.json
+	$(BIN)/packshot-bench --repository model_repository --json reports/bench.json
+
 # The training loop frees and takes hundreds of MB a step; keeping them halves its time on CPU.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456 \
 	THP_MEM_ALLOC_ENABLE=1
-train:
-	$(KEEP_MEMORY) .venv/bin/packshot-train quality --data ../shared/data --run runs/quality
+
+train: $(VENV)/.dev ## Train the quality network on DATA into RUN (again: resumes)
+	$(KEEP_MEMORY) $(BIN)/packshot-train quality --data $(DATA) --run $(RUN)
+
+lock: ## Resolve the newest allowed dependencies anew into constraints.txt
+	rm -rf $(VENV)-lock
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --quiet '.[dev]'
+	@# `torch==2.13.0+cpu` exists on some indexes only; without the suffix it fits them all.
+	$(VENV)-lock/bin/pip freeze --exclude packshot | sed 's/+cpu$$//' > constraints.txt
+	rm -rf $(VENV)-lock
+
+clean: ## Remove what was built; the environment stays
+	rm -rf reports model_repository/quality_net/[0-9]* .pytest_cache .mypy_cache .ruff_cache
+
+$(BIN)/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(VENV)/.demo
+
+$(NETWORK): weights/quality.safetensors src/packshot/models/*.py | $(VENV)/.demo
+	$(BIN)/packshot-export build quality --version 1 --replace

@@ -37,7 +37,8 @@ class ExportableNetwork:
         load: Reads the weights into the PyTorch network, in evaluation mode.
         example_inputs: ``(batch, seed)`` to one array for each input of the contract.
         tolerances: Per output, for float32 runtimes.
-        served_module: Module whose ``TritonPythonModel`` serves the compiled model on CPU.
+        stage_module: Module of the stage that serves the compiled model on CPU.
+        stage_class: Its class.
     """
 
     name: str
@@ -46,7 +47,8 @@ class ExportableNetwork:
     load: Callable[[Path], nn.Module]
     example_inputs: Callable[[int, int], Arrays]
     tolerances: Mapping[str, Tolerance]
-    served_module: str
+    stage_module: str
+    stage_class: str
 
 
 def _photo_like(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
@@ -88,7 +90,8 @@ NETWORKS: dict[str, ExportableNetwork] = {
                 "UNCERTAINTY": Tolerance(absolute=0.02),
                 "QUALITY_MAP": Tolerance(absolute=1e-3),
             },
-            served_module="packshot.serving.quality_net",
+            stage_module="packshot.serving.quality_net",
+            stage_class="QualityNet",
         ),
     )
 }

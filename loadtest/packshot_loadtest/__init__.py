@@ -1,1 +1,1 @@
-"""Locust load tests. Needs the extra ``loadtest``."""
+"""Benchmarks and load tests. Needs the extra ``bench``."""

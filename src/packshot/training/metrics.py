@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +23,8 @@ class Estimate:
     high: float
 
     def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "not defined"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
@@ -60,12 +64,21 @@ def bootstrap(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Estimate:
-    """The metric with its 95 % percentile interval over resampled photos."""
+    """The metric with its 95 % percentile interval over resampled photos.
+
+    NaN, interval included, where the metric is not defined (predictions or scores all equal).
+    """
     rng = np.random.default_rng(seed)
     count = len(human)
-    draws = [
-        metric(predicted[chosen], human[chosen])
-        for chosen in (rng.integers(count, size=count) for _ in range(resamples))
-    ]
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return Estimate(value=metric(predicted, human), low=float(low), high=float(high))
+    with warnings.catch_warnings():
+        # Few or equal values: the correlation of a draw may not be defined, and says NaN.
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        value = metric(predicted, human)
+        if math.isnan(value):
+            return Estimate(value=value, low=value, high=value)
+        draws = [
+            metric(predicted[chosen], human[chosen])
+            for chosen in (rng.integers(count, size=count) for _ in range(resamples))
+        ]
+    low, high = np.nanpercentile(draws, [2.5, 97.5])
+    return Estimate(value=value, low=float(low), high=float(high))

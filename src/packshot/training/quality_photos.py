@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from packshot.errors import TrainingError
-from packshot.imaging import decode
+from packshot.imaging.decode import decode
 
 PixelArray = npt.NDArray[np.uint8]
 

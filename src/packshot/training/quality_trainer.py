@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import json
 import math
 import time
@@ -30,6 +31,7 @@ Report = Callable[[int, int, dict[str, float]], None]
 """Called after each step with (epoch, step, smoothed losses)."""
 
 CHECKPOINT_EVERY_STEPS = 50
+CALIBRATION_BATCHES = 24
 
 
 class QualityTrainer:
@@ -161,12 +163,27 @@ class QualityTrainer:
         self._save()
 
     def averaged_network(self) -> QualityNet:
-        """The EMA network, with the running statistics of the trained one."""
-        averaged = QualityNet(self.recipe.network)
-        state = self.ema.module.state_dict()
-        buffers = dict(self.network.named_buffers())
-        averaged.load_state_dict({k: buffers.get(k, v) for k, v in state.items()})
-        return averaged.to(self.device).eval()
+        """The EMA network, with feature statistics of its own.
+
+        Those of the trained network would not fit it: the two differ most while the learning
+        rate is high, and a score could then be off by ten times its range.
+        """
+        averaged = QualityNet(self.recipe.network).to(
+            self.device,
+            memory_format=torch.channels_last,  # type: ignore[call-overload]
+        )
+        averaged.load_state_dict(self.ema.module.state_dict())
+        averaged.eval()
+        norm = averaged.feature_norm
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over all batches
+        norm.train()
+        self.dataset.epoch = 0
+        with torch.no_grad():
+            for batch in itertools.islice(self.loader, CALIBRATION_BATCHES):
+                views = batch.global_view.to(self.device), batch.fragments.to(self.device)
+                norm(averaged.features(*views)[0])
+        return averaged.eval()
 
     @property
     def _checkpoint_path(self) -> Path:

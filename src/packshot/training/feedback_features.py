@@ -1,0 +1,116 @@
+"""Features of the photos a network learns from labels by: computed once, the backbone frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from packshot.errors import ImageError, TrainingError
+from packshot.imaging.views import fragments, global_view
+from packshot.models.quality import QualityNet
+from packshot.training.degradations import FAULTS
+from packshot.training.feedback_recipe import FeedbackRecipe
+from packshot.training.quality_photos import PixelArray, read_photo
+from packshot.training.quality_samples import augment
+
+Views = tuple[PixelArray, PixelArray]
+Advance = Callable[[int], None]
+"""Called with the number of photos just finished."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledFeatures:
+    """What is known of the labelled photos.
+
+    Attributes:
+        views: [photos, views, features]; the first view is the one that serving sees.
+        spoilt: [photos, features] of a copy with one fault.
+    """
+
+    views: Tensor
+    spoilt: Tensor
+
+
+def labelled_features(
+    network: QualityNet,
+    photos: Sequence[Path],
+    recipe: FeedbackRecipe,
+    advance: Advance = lambda _: None,
+) -> LabelledFeatures:
+    """Features of each photo in several views and with a fault.
+
+    Raises:
+        TrainingError: Photos that cannot be decoded, the first of them named.
+    """
+    rows: list[Tensor] = []
+    for index, picture in enumerate(_pictures(photos)):
+        rng = np.random.default_rng((recipe.seed, index))
+        views = [_serving_views(picture)]
+        for _ in range(recipe.views - 1):
+            changed = augment(picture, recipe.augmentation, rng)
+            position = (float(rng.random()), float(rng.random()))
+            views.append((global_view(changed), fragments(changed, position)))
+        fault = FAULTS[int(rng.integers(len(FAULTS)))]
+        views.append(_serving_views(fault.apply(picture, float(rng.uniform(0.2, 1.0)), rng)))
+        rows.append(_features(network, views))
+        advance(1)
+    stacked = torch.stack(rows)
+    return LabelledFeatures(views=stacked[:, :-1], spoilt=stacked[:, -1])
+
+
+def serving_features(
+    network: QualityNet, photos: Sequence[Path], advance: Advance = lambda _: None
+) -> Tensor:
+    """[photos, features] of the views that serving sees.
+
+    Raises:
+        TrainingError: Photos that cannot be decoded, the first of them named.
+    """
+    rows: list[Tensor] = []
+    for picture in _pictures(photos):
+        rows.append(_features(network, [_serving_views(picture)])[0])
+        advance(1)
+    return torch.stack(rows)
+
+
+def scores_of(network: QualityNet, features: Tensor) -> tuple[Tensor, Tensor]:
+    """Score (about 0-1, not clamped) and uncertainty (0-1) of [N, features], each [N]."""
+    # The map head is not asked: one empty cell keeps the network's own ``heads`` in use.
+    cells = features.new_zeros(1, network.map_reduce.in_channels, 1, 1)
+    score, _, uncertainty, _ = network.heads(features, cells)
+    return score.flatten(), uncertainty.flatten()
+
+
+def _pictures(photos: Sequence[Path]) -> Iterator[PixelArray]:
+    for index, path in enumerate(photos):
+        try:
+            yield read_photo(path)
+        except ImageError as error:
+            unreadable = [f"\n  {path}: {error}", *_unreadable(photos[index + 1 :])]
+            raise TrainingError(
+                f"{len(unreadable)} photos cannot be decoded:{''.join(unreadable[:5])}"
+            ) from error
+
+
+def _unreadable(photos: Sequence[Path]) -> Iterator[str]:
+    for path in photos:
+        try:
+            read_photo(path)
+        except ImageError as error:
+            yield f"\n  {path}: {error}"
+
+
+def _serving_views(picture: PixelArray) -> Views:
+    return global_view(picture), fragments(picture)
+
+
+@torch.no_grad()
+def _features(network: QualityNet, views: Sequence[Views]) -> Tensor:
+    whole, patches = (torch.from_numpy(np.stack(column)) for column in zip(*views, strict=True))
+    device = network.shared.weight.device
+    return network.features(whole.to(device), patches.to(device))[0]

@@ -1,0 +1,100 @@
+"""The wheel in a fresh environment: the base install is the thin client and nothing more."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "openvino", "cv2", "PIL", "locust", "onnx", "typer", "skimage")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder)]
+    subprocess.run([*command, str(ROOT)], check=True)
+    (built,) = folder.glob("packshot-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Interpreter of a fresh environment with the base install."""
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, with_pip=True)
+    interpreter = folder / "bin" / "python"
+    command = [str(interpreter), "-m", "pip", "install", "--quiet", "--constraint"]
+    subprocess.run([*command, str(ROOT / "constraints.txt"), str(wheel)], check=True)
+    return interpreter
+
+
+def run(python: Path, code: str) -> str:
+    result = subprocess.run(
+        [str(python), "-c", code], capture_output=True, text=True, check=False, cwd="/"
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_wheel_holds_every_package_and_its_data(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for package, folder in (
+        ("packshot", "src"),
+        ("packshot_client", "client"),
+        ("packshot_export", "export"),
+        ("packshot_loadtest", "loadtest"),
+    ):
+        expected = {
+            str(path.relative_to(ROOT / folder))
+            for path in (ROOT / folder / package).rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+        assert f"{package}/py.typed" in names
+        assert expected <= names
+    assert not any(name.startswith(("tests/", "model_repository/")) for name in names)
+
+
+def test_base_install_imports_the_client_and_nothing_heavy(python: Path) -> None:
+    code = (
+        "import sys, json, packshot_client, packshot.contracts;"
+        f"print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+    )
+    assert json.loads(run(python, code)) == []
+
+
+def test_base_install_brings_nothing_heavy(python: Path) -> None:
+    listing = subprocess.run(
+        [str(python), "-m", "pip", "list", "--format=json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    installed = {package["name"].lower() for package in json.loads(listing.stdout)}
+    heavy = {"torch", "openvino", "opencv-python-headless", "locust", "onnx", "nvidia-pytriton"}
+    assert not installed & heavy
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [
+        ("packshot.imaging", "imaging"),
+        ("packshot_client.cli", "cli"),
+        ("packshot.models.quality", "train"),
+        ("packshot_export.build", "export"),
+    ],
+)
+def test_a_module_that_needs_an_extra_names_it(python: Path, module: str, extra: str) -> None:
+    code = (
+        "import importlib\n"
+        f"try:\n    importlib.import_module({module!r})\n"
+        "except ImportError as error:\n    print(error)\n"
+        "else:\n    print('imported')"
+    )
+    assert f"packshot[{extra}]" in run(python, code)

@@ -1,0 +1,65 @@
+"""The losses: zero where nothing is wrong, silent where nothing is known."""
+
+import torch
+
+from packshot.training.quality_batches import Batch
+from packshot.training.quality_losses import LossWeights, quality_losses
+
+NAN = float("nan")
+
+
+def batch(mos: list[float], ceiling: list[float], attributes: torch.Tensor) -> Batch:
+    count = len(mos)
+    views = torch.zeros(count, 224, 224, 3, dtype=torch.uint8)
+    return Batch(
+        global_view=views,
+        fragments=views,
+        mos=torch.tensor(mos),
+        score_floor=torch.full((count,), NAN),
+        score_ceiling=torch.tensor(ceiling),
+        attributes=attributes,
+        quality_map=torch.full((count, 7, 7, 7), NAN),
+    )
+
+
+def outputs(score: list[float], attributes: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    count = len(score)
+    return (
+        torch.tensor(score)[:, None],
+        attributes,
+        torch.zeros(count, 1),
+        torch.zeros(count, 7, 7, 7),
+    )
+
+
+def test_a_perfect_answer_costs_nothing() -> None:
+    truth = torch.full((3, 7), 0.25)
+    losses = quality_losses(
+        outputs([0.2, 0.5, 0.9], torch.logit(truth)),  # type: ignore[arg-type]
+        batch([0.2, 0.5, 0.9], [NAN] * 3, truth),
+        LossWeights(),
+    )
+    assert float(torch.stack(list(losses.values())).sum()) < 1e-5
+
+
+def test_unknown_targets_cost_nothing_and_give_no_gradient() -> None:
+    logits = torch.randn(3, 7, requires_grad=True)
+    losses = quality_losses(
+        outputs([0.2, 0.5, 0.9], logits),  # type: ignore[arg-type]
+        batch([0.2, 0.5, 0.9], [NAN] * 3, torch.full((3, 7), NAN)),
+        LossWeights(),
+    )
+    losses["attributes"].backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert bool((logits.grad == 0).all())
+    assert all(bool(torch.isfinite(loss)) for loss in losses.values())
+
+
+def test_a_score_above_its_ceiling_costs_and_below_does_not() -> None:
+    unknown = torch.full((3, 7), NAN)
+    zeros = torch.zeros(3, 7)
+    truth = batch([0.2, 0.5, NAN], [NAN, NAN, 0.4], unknown)
+    above = quality_losses(outputs([0.2, 0.5, 0.8], zeros), truth, LossWeights())  # type: ignore[arg-type]
+    below = quality_losses(outputs([0.2, 0.5, 0.3], zeros), truth, LossWeights())  # type: ignore[arg-type]
+    assert float(above["bounds"]) > 0
+    assert float(below["bounds"]) == 0

@@ -1,0 +1,95 @@
+"""Samples: targets say what was done to the photo, and nothing that is not known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from packshot.contracts import VIEW_SIZE
+from packshot.training.quality_batches import MixConfig, MixedBatches, MixedDataset
+from packshot.training.quality_photos import (
+    CleanPhoto,
+    LabelledPhoto,
+    clean_photos,
+    split_biq2021,
+)
+from packshot.training.quality_samples import Augmentation, faulty_sample, labelled_sample
+
+
+@pytest.fixture
+def clean(data_folder: Path) -> CleanPhoto:
+    return CleanPhoto(path=data_folder / "studio" / "01.jpg", mos=None, trusted=True)
+
+
+def draw(photo: CleanPhoto, count: int = 60):  # type: ignore[no-untyped-def]
+    return [
+        faulty_sample(photo, Augmentation(), np.random.default_rng(seed)) for seed in range(count)
+    ]
+
+
+def test_faulty_samples_cover_clean_uniform_and_regional_faults(clean: CleanPhoto) -> None:
+    samples = draw(clean)
+    untouched = [s for s in samples if (s.attributes == 1).all()]
+    uniform = [s for s in samples if (s.attributes < 1).any()]
+    regional = [s for s in samples if np.isnan(s.attributes).all()]
+    assert untouched
+    assert uniform
+    assert regional
+    assert len(untouched) + len(uniform) + len(regional) == len(samples)
+    for sample in uniform:
+        np.testing.assert_allclose(sample.quality_map.mean(axis=(1, 2)), sample.attributes, 1e-5)
+    assert any(len(np.unique(s.quality_map)) > 2 for s in regional)
+    for sample in untouched:
+        assert sample.score_floor == 0.65
+        assert np.isnan(sample.score_ceiling)
+    for sample in uniform:
+        assert sample.score_ceiling < 0.75
+
+
+def test_untrusted_photos_teach_only_the_applied_fault(data_folder: Path) -> None:
+    photo = CleanPhoto(path=data_folder / "studio" / "01.jpg", mos=None, trusted=False)
+    for sample in draw(photo, 30):
+        assert not (sample.attributes == 1).any()
+        assert np.isnan(sample.score_floor)
+        assert np.isnan(sample.score_ceiling)
+
+
+def test_labelled_sample_without_augmentation_is_what_serving_sees(data_folder: Path) -> None:
+    photo = LabelledPhoto(path=data_folder / "biq2021" / "images" / "ss01_0.jpg", mos=0.5)
+    first, second = (labelled_sample(photo, None, np.random.default_rng(s)) for s in (0, 1))
+    np.testing.assert_array_equal(first.global_view, second.global_view)
+    np.testing.assert_array_equal(first.fragments, second.fragments)
+    assert first.fragments.shape == (VIEW_SIZE, VIEW_SIZE, 3)
+    assert np.isnan(first.attributes).all()
+
+
+def test_a_sample_depends_only_on_seed_epoch_and_index(data_folder: Path) -> None:
+    split = split_biq2021(data_folder / "biq2021")
+    clean_sources = clean_photos(data_folder, split.train)
+
+    def dataset(epoch: int) -> MixedDataset:
+        made = MixedDataset(split.train, clean_sources, MixConfig(), Augmentation(), seed=5)
+        made.epoch = epoch
+        return made
+
+    last = len(split.train)
+    np.testing.assert_array_equal(dataset(1)[last].global_view, dataset(1)[last].global_view)
+    assert not np.array_equal(dataset(1)[0].fragments, dataset(2)[0].fragments)
+    assert list(MixedBatches(dataset(1))) == list(MixedBatches(dataset(1)))
+    assert list(MixedBatches(dataset(1))) != list(MixedBatches(dataset(2)))
+
+
+def test_an_epoch_shows_each_labelled_photo_at_most_once(data_folder: Path) -> None:
+    split = split_biq2021(data_folder / "biq2021")
+    mix = MixConfig(labelled=4, faulty=2)
+    dataset = MixedDataset(split.train, clean_photos(data_folder, split.train), mix, Augmentation(), 0)
+    batches = list(MixedBatches(dataset))
+    assert len(batches) == len(split.train) // 4
+    labelled = [i for batch in batches for i in batch if i < len(split.train)]
+    assert len(labelled) == len(set(labelled)) == 4 * len(batches)
+    assert all(len(batch) == 6 for batch in batches)
+
+
+def test_a_mix_without_pairs_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 2 labelled photos"):
+        MixConfig(labelled=1)

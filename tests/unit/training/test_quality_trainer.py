@@ -1,0 +1,71 @@
+"""The training loop: it learns, and an interrupted run ends where an unbroken one does."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from packshot.errors import TrainingError
+from packshot.training.checkpoint import load_checkpoint, save_checkpoint
+from packshot.training.quality_batches import MixConfig
+from packshot.training.quality_photos import clean_photos, split_biq2021
+from packshot.training.quality_trainer import QualityTrainer
+from packshot.training.recipes import QUALITY_RECIPES, QualityRecipe, quality_smoke
+
+RECIPE = dataclasses.replace(
+    quality_smoke(), epochs=2, mix=MixConfig(labelled=2, faulty=2), frozen_blocks=16
+)
+
+
+class SessionEndedError(Exception):
+    """Stands for a session that was ended."""
+
+
+def trainer(data_folder: Path, run_folder: Path) -> QualityTrainer:
+    split = split_biq2021(data_folder / "biq2021")
+    return QualityTrainer(
+        RECIPE,
+        train=split.train[:6],
+        validation=split.train[:6],
+        clean=clean_photos(data_folder, split.train),
+        run_folder=run_folder,
+        workers=0,
+    )
+
+
+def test_interrupted_training_resumes_to_the_same_result(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("packshot.training.quality_trainer.CHECKPOINT_EVERY_STEPS", 1)
+    unbroken = trainer(data_folder, tmp_path / "unbroken").fit()
+
+    def interrupt(epoch: int, step: int, _: dict[str, float]) -> None:
+        if (epoch, step) == (1, 2):
+            raise SessionEndedError
+
+    with pytest.raises(SessionEndedError):
+        trainer(data_folder, tmp_path / "broken").fit(interrupt)
+    resumed = trainer(data_folder, tmp_path / "broken").fit()
+
+    for name, tensor in unbroken.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], tensor, rtol=0, atol=0, msg=name)
+    log = (tmp_path / "broken" / "log.csv").read_text().splitlines()
+    assert len(log) == 1 + RECIPE.epochs
+
+
+def test_checkpoints_hold_no_code(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"thing": Path("/")}, path)
+    with pytest.raises(TrainingError, match="not a training checkpoint"):
+        load_checkpoint(path)
+    save_checkpoint(path, {"epoch": 3})
+    assert load_checkpoint(path) == {"epoch": 3}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_recipes_are_complete_and_checked() -> None:
+    assert {"default", "smoke"} <= set(QUALITY_RECIPES)
+    for wrong in ({"epochs": 0}, {"head_rate": 0.0}, {"ema_decay": 1.0}):
+        with pytest.raises(ValueError, match="got"):
+            QualityRecipe(name="wrong", **wrong)  # type: ignore[arg-type]
