@@ -81,11 +81,9 @@ def build_openvino(
 
 def _served_module(network: ExportableNetwork) -> str:
     return (
-        f'"""Triton\'s way in to ``{network.spec.name}``; written by packshot-export."""\n\n'
-        "import triton_python_backend_utils as pb_utils\n\n"
-        "from packshot.serving.backend import python_model\n"
-        f"from {network.stage_module} import {network.stage_class}\n\n"
-        f"TritonPythonModel = python_model({network.stage_class}, pb_utils)\n"
+        f'"""Serves {network.spec.name}; written by packshot-export."""\n\n'
+        f"from {network.stage_module} import TritonPythonModel\n\n"
+        '__all__ = ["TritonPythonModel"]\n'
     )
 
 

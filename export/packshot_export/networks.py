@@ -37,8 +37,7 @@ class ExportableNetwork:
         load: Reads the weights into the PyTorch network, in evaluation mode.
         example_inputs: ``(batch, seed)`` to one array for each input of the contract.
         tolerances: Per output, for float32 runtimes.
-        stage_module: Module of the stage that serves the compiled model on CPU.
-        stage_class: Its class.
+        stage_module: Module whose ``TritonPythonModel`` serves the compiled model on CPU.
     """
 
     name: str
@@ -48,7 +47,6 @@ class ExportableNetwork:
     example_inputs: Callable[[int, int], Arrays]
     tolerances: Mapping[str, Tolerance]
     stage_module: str
-    stage_class: str
 
 
 def _photo_like(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
@@ -91,7 +89,6 @@ NETWORKS: dict[str, ExportableNetwork] = {
                 "QUALITY_MAP": Tolerance(absolute=1e-3),
             },
             stage_module="packshot.serving.quality_net",
-            stage_class="QualityNet",
         ),
     )
 }

@@ -1,0 +1,96 @@
+"""Wording: the fixed words of tables and reports in each language."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from packshot_client._results import Language, QualityResult
+
+WORDS: Final[dict[Language, dict[str, str]]] = {
+    "en": {
+        "title": "Photo quality report",
+        "file": "File",
+        "score": "Score",
+        "decision": "Decision",
+        "worst": "Weakest",
+        "advice": "Advice",
+        "reasons": "Reasons",
+        "source": "Source",
+        "photos": "Photos",
+        "policy": "Policy",
+        "server": "Server",
+        "model": "Model",
+        "time": "Scored",
+        "mean": "Mean score",
+        "all": "All",
+        "show_maps": "Show where the faults are",
+        "map": "Fault map",
+        "map_help": "Worst attribute in each part of the photo: the redder, the worse.",
+        "no_preview": "No preview",
+        "no_reasons": "Meets every rule of the policy.",
+        "failed_photos": "Photos that could not be scored",
+        "uncertainty": "Expected error of the score, in points",
+        "fill": "Product fills",
+        "background": "Background",
+        "plain": "plain",
+        "not_plain": "not plain",
+        "accept": "accept",
+        "review": "review",
+        "reject": "reject",
+        "failed": "failed",
+        "sharpness": "sharpness",
+        "exposure": "exposure",
+        "contrast": "contrast",
+        "colour": "colour",
+        "noise": "noise",
+        "compression": "compression",
+        "resolution": "resolution",
+        "composition": "composition",
+    },
+    "zh": {
+        "title": "照片质量报告",
+        "file": "文件",
+        "score": "评分",
+        "decision": "结论",
+        "worst": "最弱项",
+        "advice": "建议",
+        "reasons": "原因",
+        "source": "来源",
+        "photos": "照片",
+        "policy": "规则",
+        "server": "服务器",
+        "model": "模型",
+        "time": "评分时间",
+        "mean": "平均分",
+        "all": "全部",
+        "show_maps": "显示缺陷位置",
+        "map": "缺陷图",
+        "map_help": "照片各区域中最差的指标：越红越差。",
+        "no_preview": "无预览",
+        "no_reasons": "符合该规则的全部要求。",
+        "failed_photos": "无法评分的照片",
+        "uncertainty": "评分的预期误差（分）",
+        "fill": "商品占比",
+        "background": "背景",
+        "plain": "干净",
+        "not_plain": "不干净",
+        "accept": "通过",
+        "review": "复核",
+        "reject": "拒绝",
+        "failed": "失败",
+        "sharpness": "清晰度",
+        "exposure": "曝光",
+        "contrast": "对比度",
+        "colour": "色彩",
+        "noise": "噪点",
+        "compression": "压缩",
+        "resolution": "分辨率",
+        "composition": "构图",
+    },
+}
+"""By language and key. Decisions and attributes are keyed by their names in the contract."""
+
+
+def first_advice(result: QualityResult, language: Language) -> str:
+    """The weightiest thing to do about a photo; empty if there is nothing."""
+    return result.advice[0].text.in_language(language) if result.advice else ""

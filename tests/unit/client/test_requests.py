@@ -1,0 +1,110 @@
+"""Image sources to bytes, bytes to messages."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from packshot_client import ConfigError, ImageSourceError
+from packshot_client._requests import (
+    bytes_elements,
+    checked_policy,
+    image_bytes,
+    is_in_memory,
+    quality_request,
+)
+
+
+def request(**changes: Any) -> Any:
+    settings = {"policy": "default", "timeout_s": 1.5, "request_id": "r1", "model_version": ""}
+    return quality_request([b"one", b"three"], **{**settings, **changes})
+
+
+def test_every_kind_of_source_gives_the_same_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"data")
+    with path.open("rb") as opened:
+        sources = (path, str(path), b"data", bytearray(b"data"), memoryview(b"data"), opened)
+        assert {image_bytes(source, 4) for source in sources} == {b"data"}
+    assert image_bytes(io.BytesIO(b"data"), 4) == b"data"
+
+
+def test_only_paths_and_files_may_block(tmp_path: Path) -> None:
+    assert is_in_memory(b"data")
+    assert is_in_memory(io.BytesIO(b"data"))
+    assert not is_in_memory(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (b"", "is empty"),
+        (b"12345", r"5 bytes or more, at most 4 are sent: .* max_image_bytes"),
+        (io.BytesIO(b"12345"), "at most 4"),
+        (io.StringIO("text"), "open it in binary mode"),
+        (7, "must be a path, bytes or a file object .* got int"),
+        (None, "got NoneType"),
+        ("/nowhere/a.jpg", "/nowhere/a.jpg cannot be read: No such file"),
+        ("nul\0byte.jpg", "cannot be read"),
+        (Path("/"), "cannot be read|at most 4"),
+    ],
+)
+def test_a_source_that_cannot_be_read_says_why(source: Any, words: str) -> None:
+    with pytest.raises(ImageSourceError, match=words):
+        image_bytes(source, 4)
+
+
+def test_a_closed_file_says_so() -> None:
+    stream = io.BytesIO(b"data")
+    stream.close()
+    with pytest.raises(ImageSourceError, match="closed file"):
+        image_bytes(stream, 4)
+
+
+def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.jpg"
+    with path.open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(ImageSourceError, match="at most"):
+        image_bytes(path, 1 << 20)
+
+
+def test_bytes_elements_carry_their_length_little_endian() -> None:
+    assert bytes_elements([b"ab", b""]) == b"\x02\0\0\0ab\0\0\0\0"
+
+
+def test_request_has_the_contract_and_the_deadline() -> None:
+    message = request()
+    assert (message.model_name, message.model_version, message.id) == ("quality", "", "r1")
+    assert message.parameters["timeout"].int64_param == 1_500_000
+    assert [(t.name, t.datatype, list(t.shape)) for t in message.inputs] == [
+        ("IMAGE", "BYTES", [2, 1])
+    ]
+    assert [tensor.name for tensor in message.outputs] == ["SCORE", "ATTRIBUTES", "VERDICT"]
+    length = struct.pack("<I", 3)
+    assert message.raw_input_contents[0].startswith(length + b"one")
+
+
+def test_policy_goes_along_for_each_image_unless_it_is_the_default() -> None:
+    message = request(policy="google")
+    assert [(t.name, list(t.shape)) for t in message.inputs] == [
+        ("IMAGE", [2, 1]),
+        ("POLICY", [2, 1]),
+    ]
+    assert message.raw_input_contents[1] == bytes_elements([b"google", b"google"])
+
+
+def test_version_and_the_shortest_deadline() -> None:
+    message = request(model_version="7", timeout_s=1e-9)
+    assert message.model_version == "7"
+    assert message.parameters["timeout"].int64_param == 1
+
+
+@pytest.mark.parametrize("policy", ["", "  ", None, 3])
+def test_a_policy_must_be_a_name(policy: Any) -> None:
+    with pytest.raises(ConfigError, match="policy must be a name"):
+        checked_policy(policy)
