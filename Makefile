@@ -15,9 +15,9 @@ NETWORK := model_repository/quality_net/1/manifest.json
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(NETWORK) ## Score photos end to end and write reports/demo.html (PHOTOS=folder for yours)
-	$(BIN)/packshot-demo --repository model_repository --policy $(POLICY) \
-		$(if $(PHOTOS),--photos $(PHOTOS)) --html reports/demo.html
+demo: $(NETWORK) ## Score photos end to end, write reports/demo/report.html (PHOTOS=folder for yours)
+	$(BIN)/python -m packshot.serving.session -- $(BIN)/packshot demo --out reports/demo \
+		--policy $(POLICY) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 serve: $(NETWORK) ## Run Triton in the foreground until Ctrl-C
 	$(BIN)/packshot-serve --model-repository model_repository
@@ -51,7 +51,8 @@ train: $(VENV)/.dev ## Train the quality network on DATA into RUN (again: resume
 lock: ## Resolve the newest allowed dependencies anew into constraints.txt
 	rm -rf $(VENV)-lock
 	$(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/pip install --quiet '.[dev]'
+	@# torch is moved on by hand: a new one must first export the same graphs.
+	$(VENV)-lock/bin/pip install --quiet '.[dev]' torch==2.13.0
 	@# `torch==2.13.0+cpu` exists on some indexes only; without the suffix it fits them all.
 	$(VENV)-lock/bin/pip freeze --exclude packshot | sed 's/+cpu$$//' > constraints.txt
 	rm -rf $(VENV)-lock

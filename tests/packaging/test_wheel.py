@@ -85,8 +85,9 @@ def test_base_install_brings_nothing_heavy(python: Path) -> None:
     ("module", "extra"),
     [
         ("packshot.imaging", "imaging"),
-        ("packshot_client.cli", "cli"),
+        ("packshot.serving.cli", "server"),
         ("packshot.models.quality", "train"),
+        ("packshot.training.recipes", "train"),
         ("packshot_export.build", "export"),
     ],
 )
@@ -98,3 +99,15 @@ def test_a_module_that_needs_an_extra_names_it(python: Path, module: str, extra:
         "else:\n    print('imported')"
     )
     assert f"packshot[{extra}]" in run(python, code)
+
+
+def test_the_command_line_names_its_extra_without_a_traceback(python: Path) -> None:
+    result = subprocess.run(
+        [str(python.with_name("packshot")), "score", "photo.jpg"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "packshot[cli]" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,5 @@
+"""Serves decode_image."""
+
+from packshot.serving.decode_image import TritonPythonModel
+
+__all__ = ["TritonPythonModel"]

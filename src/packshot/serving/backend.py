@@ -1,0 +1,259 @@
+"""Between Triton's Python backend and plain numpy: requests in, responses or errors out.
+
+A *stage* is the code of one served model, free of Triton. :func:`python_model` wraps it into
+the class that Triton's stub looks for. Two rules of the Python backend shape this file: an
+exception that leaves ``execute`` fails every request of the batch, so each request is answered
+on its own; and outputs are not checked by Triton, so they are checked here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from packshot.contracts import Dtype, ModelSpec, TensorSpec
+from packshot.errors import ContractError, ImageError, PolicyError
+
+Array = npt.NDArray[Any]
+Tensors = Mapping[str, Array]
+"""Tensors of one request or response by name, each with the batch dimension first."""
+
+NUMPY_DTYPES: Final[dict[Dtype, npt.DTypeLike]] = {
+    "UINT8": np.uint8,
+    "FP32": np.float32,
+    "BYTES": np.object_,
+}
+
+_CALLER_ERRORS = (ImageError, PolicyError, ContractError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageContext:
+    """What Triton tells a model when it loads it.
+
+    Attributes:
+        version_directory: Folder of the version being loaded.
+        parameters: ``parameters`` of its ``config.pbtxt``.
+    """
+
+    version_directory: Path
+    parameters: Mapping[str, str]
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, str]) -> StageContext:
+        """Read the ``args`` of ``TritonPythonModel.initialize``."""
+        config = json.loads(arguments["model_config"])
+        parameters = {
+            name: str(value.get("string_value", ""))
+            for name, value in config.get("parameters", {}).items()
+        }
+        folder = Path(arguments["model_repository"]) / arguments["model_version"]
+        return cls(version_directory=folder, parameters=parameters)
+
+    def text(self, name: str, default: str = "") -> str:
+        """A parameter as text; empty counts as absent."""
+        return self.parameters.get(name, "").strip() or default
+
+    def count(self, name: str, default: int) -> int:
+        """A parameter as a whole number of 0 or more.
+
+        Raises:
+            ContractError: It is something else.
+        """
+        text = self.text(name, str(default))
+        if not text.isdecimal():
+            raise ContractError(
+                f"parameter {name!r} in config.pbtxt must be a whole number of 0 or more, "
+                f"got {text!r}"
+            )
+        return int(text)
+
+
+class Stage(Protocol):
+    """The code of one served model."""
+
+    spec: ModelSpec
+
+    def execute(self, requests: Sequence[Tensors]) -> Sequence[Tensors | Exception]:
+        """Answer each request, in order, with its outputs or with what went wrong with it.
+
+        The requests are valid by the contract. An exception raised instead of returned fails
+        all of them.
+        """
+
+    def close(self) -> None:
+        """Give back threads and memory."""
+
+
+class StageFactory(Protocol):
+    """How a stage is made when Triton loads its model: usually the stage's class."""
+
+    def __call__(self, context: StageContext) -> Stage: ...
+
+
+def checked_input(spec: TensorSpec, array: Array) -> Array:
+    """``array`` if it is what ``spec`` says, with a batch dimension of at least 1.
+
+    Raises:
+        ContractError: It has another dtype or shape.
+    """
+    if array.dtype != np.dtype(NUMPY_DTYPES[spec.dtype]):
+        raise ContractError(f"{spec.name} must be {spec.dtype}, got {array.dtype}.")
+    fits = array.ndim == 1 + len(spec.shape) and all(
+        expected in (-1, actual)
+        for expected, actual in zip(spec.shape, array.shape[1:], strict=True)
+    )
+    if not fits or array.size == 0:
+        expected = ", ".join(["batch", *("any" if d == -1 else str(d) for d in spec.shape)])
+        raise ContractError(
+            f"{spec.name} must have the shape [{expected}] with a batch of 1 or more, "
+            f"got {list(array.shape)}."
+        )
+    return array
+
+
+def checked_request(spec: ModelSpec, found: Tensors) -> Tensors:
+    """The inputs of one request, if they keep to the contract.
+
+    Raises:
+        ContractError: One is missing, has another dtype or shape, or another batch size.
+    """
+    checked = {}
+    for tensor in spec.inputs:
+        if tensor.name in found:
+            checked[tensor.name] = checked_input(tensor, found[tensor.name])
+        elif not tensor.optional:
+            raise ContractError(f"{spec.name} needs the input {tensor.name}, which is missing.")
+    batches = {name: len(array) for name, array in checked.items()}
+    if len(set(batches.values())) > 1:
+        raise ContractError(f"all inputs must have the same batch size, got {batches}.")
+    return checked
+
+
+def named_item(error: Exception, index: int, batch: int) -> Exception:
+    """``error``, saying which item of a request with several it is about."""
+    if batch == 1 or not isinstance(error, _CALLER_ERRORS):
+        return error
+    return type(error)(f"item {index} of {batch} (counted from 0): {error}")
+
+
+def item_bytes(array: Array, index: int) -> bytes:
+    """One element of a BYTES tensor of shape [batch, 1]."""
+    value = array[index, 0]
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def bytes_tensor(values: Sequence[bytes]) -> Array:
+    """A BYTES tensor of shape [batch, 1]."""
+    array = np.empty((len(values), 1), dtype=np.object_)
+    array[:, 0] = values
+    return array
+
+
+class TritonAdapter:
+    """Runs one stage on the requests of Triton's Python backend.
+
+    Args:
+        stage: The model's code.
+        pb_utils: The module ``triton_python_backend_utils`` of the stub.
+    """
+
+    def __init__(self, stage: Stage, pb_utils: Any) -> None:
+        self._stage = stage
+        self._pb_utils = pb_utils
+
+    def execute(self, requests: Sequence[Any]) -> list[Any]:
+        """One response for each request, in order. Never raises."""
+        outcomes = [self._inputs(request) for request in requests]
+        valid = [
+            (index, found)
+            for index, found in enumerate(outcomes)
+            if not isinstance(found, Exception)
+        ]
+        answers = self._run([found for _, found in valid])
+        for (index, _), answer in zip(valid, answers, strict=True):
+            outcomes[index] = answer
+        return [self._response(outcome) for outcome in outcomes]
+
+    def _inputs(self, request: Any) -> Tensors | Exception:
+        try:
+            found = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
+            return checked_request(self._stage.spec, found)
+        except Exception as error:  # noqa: BLE001 - it must not reach the other requests
+            return error
+
+    def _run(self, requests: Sequence[Tensors]) -> Sequence[Tensors | Exception]:
+        if not requests:
+            return []
+        try:
+            outcomes = self._stage.execute(requests)
+        except Exception as error:  # noqa: BLE001 - escaping would fail the batch with a trace
+            return [error] * len(requests)
+        if len(outcomes) != len(requests):
+            short = RuntimeError(f"{len(outcomes)} answers to {len(requests)} requests")
+            return [short] * len(requests)
+        return outcomes
+
+    def _response(self, outcome: Tensors | Exception) -> Any:
+        if not isinstance(outcome, Exception):
+            try:
+                return self._pb_utils.InferenceResponse(self._outputs(outcome))
+            except Exception as error:  # noqa: BLE001 - as above
+                outcome = error
+        return self._pb_utils.InferenceResponse([], error=self._error(outcome))
+
+    def _outputs(self, outcome: Tensors) -> list[Any]:
+        tensors = []
+        for spec in self._stage.spec.outputs:
+            array = outcome[spec.name]
+            expected = np.dtype(NUMPY_DTYPES[spec.dtype])
+            if array.dtype != expected or array.shape[1:] != spec.shape:
+                raise RuntimeError(
+                    f"{spec.name} came out as {array.dtype} {list(array.shape)}, "
+                    f"expected {spec.dtype} [batch, {', '.join(map(str, spec.shape))}]"
+                )
+            tensors.append(self._pb_utils.Tensor(spec.name, np.ascontiguousarray(array)))
+        return tensors
+
+    def _error(self, error: Exception) -> Any:
+        triton_error = self._pb_utils.TritonError
+        if isinstance(error, _CALLER_ERRORS):
+            return triton_error(str(error), triton_error.INVALID_ARG)
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self._pb_utils.Logger.log_error(f"{self._stage.spec.name}: unexpected error\n{trace}")
+        return triton_error(
+            f"{self._stage.spec.name} failed with {type(error).__name__}: "
+            f"{str(error)[:200]} (the server's log has more)",
+            triton_error.INTERNAL,
+        )
+
+
+def python_model(factory: StageFactory) -> type[Any]:
+    """The class ``TritonPythonModel`` that the stub of the Python backend looks for.
+
+    Args:
+        factory: Makes the stage when the model is loaded.
+    """
+
+    class TritonPythonModel:
+        def initialize(self, args: Mapping[str, str]) -> None:
+            # Only Triton's stub has this module: benchmarks and tests use stages without it.
+            pb_utils = importlib.import_module("triton_python_backend_utils")
+            self._stage = factory(StageContext.from_arguments(args))
+            self._adapter = TritonAdapter(self._stage, pb_utils)
+
+        def execute(self, requests: Sequence[Any]) -> list[Any]:
+            return self._adapter.execute(requests)
+
+        def finalize(self) -> None:
+            self._stage.close()
+
+    return TritonPythonModel

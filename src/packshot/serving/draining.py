@@ -1,0 +1,84 @@
+"""Stopping without losing requests that an ensemble has accepted.
+
+On SIGTERM Triton stops the queues of all models at once. What is queued in a model is answered,
+but an ensemble's request that is between two steps is refused by the next ("Server is stopping,
+scheduler for model has stopped accepting new inference requests"): of 48 in flight 47 were lost.
+An ensemble that is unloaded first takes no new requests and finishes the old ones, as its steps
+are still there. So the launcher starts servers in explicit model control, keeps that control to
+itself by a secret where the user did not ask for it, and unloads the ensembles before SIGTERM.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from packshot.errors import ModelRepositoryError, ServingError
+from packshot.serving.endpoint import Endpoint
+from packshot.serving.options import ProtocolGuard, ServerConfig
+from packshot.serving.repository import config_path, ensemble_steps, read_config
+
+CONTROL_PROTOCOL: Final = "model-repository"
+CONTROL_HEADER: Final = "packshot-control"
+
+_READY, _UNLOADING = "READY", "UNLOADING"
+_POLL_S = 0.05
+
+
+def drainable(config: ServerConfig) -> ServerConfig:
+    """The configuration in which the launcher, and nobody new, can unload models.
+
+    In ``poll`` mode Triton allows no unloading: requests in flight in an ensemble are then lost.
+    """
+    if config.model_control_mode != "none":
+        return config
+    guards = config.guards
+    if not any(CONTROL_PROTOCOL in guard.protocols for guard in guards):
+        secret = secrets.token_urlsafe(16)
+        own = ProtocolGuard(protocols=(CONTROL_PROTOCOL,), header=CONTROL_HEADER, secret=secret)
+        guards = (*guards, own)
+    return dataclasses.replace(config, model_control_mode="explicit", guards=guards)
+
+
+def drain_ensembles(
+    repository: Path, endpoint: Endpoint, *, timeout_s: float, is_alive: Callable[[], bool]
+) -> bool:
+    """Unload the ensembles, and wait until they have answered what they had accepted.
+
+    Args:
+        repository: The model repository.
+        endpoint: The server.
+        timeout_s: How long to wait.
+        is_alive: Whether the server still runs.
+
+    Returns:
+        Whether all have; ``False`` as well if the server cannot be asked.
+    """
+    deadline = time.monotonic() + timeout_s
+    try:
+        ensembles = [
+            model
+            for model, state in endpoint.model_states().items()
+            if state == _READY and _is_ensemble(repository / model)
+        ]
+        for model in ensembles:
+            endpoint.unload(model)
+        while is_alive() and time.monotonic() < deadline:
+            states = endpoint.model_states()
+            if not any(states.get(model) in (_READY, _UNLOADING) for model in ensembles):
+                return True
+            time.sleep(_POLL_S)
+    except ServingError:
+        return False
+    return False
+
+
+def _is_ensemble(model: Path) -> bool:
+    try:
+        return bool(ensemble_steps(read_config(config_path(model))))
+    except ModelRepositoryError:
+        return False

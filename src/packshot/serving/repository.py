@@ -1,0 +1,106 @@
+"""A model repository as Triton reads it: configurations, and the files they ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from packshot.errors import ModelRepositoryError
+
+CONFIG_FILE: Final = "config.pbtxt"
+MODEL_FILE_PARAMETER: Final = "model_file"
+"""Parameter of our Python-backend models that names the compiled network they load."""
+
+
+def config_path(model: Path, config_name: str | None = None) -> Path:
+    """The configuration Triton takes: the variant of that name if the model has one."""
+    variant = model / "configs" / f"{config_name}.pbtxt"
+    return variant if config_name and variant.exists() else model / CONFIG_FILE
+
+
+def read_config(path: Path) -> Any:
+    """A ``config.pbtxt`` as the protobuf ``ModelConfig``.
+
+    Raises:
+        ModelRepositoryError: It is missing or not a model configuration.
+    """
+    try:
+        return text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
+    except FileNotFoundError:
+        raise ModelRepositoryError(
+            f"{path} is missing: every folder of a model repository is a model with a "
+            f"{CONFIG_FILE}. Restore the file, or move the folder out of the repository."
+        ) from None
+    except text_format.ParseError as error:
+        raise ModelRepositoryError(f"{path} is not a model configuration: {error}.") from None
+
+
+def newest_version(model: Path) -> Path | None:
+    """The version folder with the highest number, which Triton serves by default."""
+    versions = [entry for entry in model.iterdir() if entry.is_dir() and entry.name.isdecimal()]
+    return max(versions, key=lambda entry: int(entry.name), default=None)
+
+
+def check_model(repository: Path, name: str, config_name: str | None = None) -> Any:
+    """The configuration of one model whose files are all there.
+
+    Raises:
+        ModelRepositoryError: Something is missing; says what, and what makes it.
+    """
+    model = repository / name
+    if not model.is_dir():
+        raise ModelRepositoryError(
+            f"there is no model {name!r} in {repository}. It has: {_listing(repository)}."
+        )
+    config = read_config(config_path(model, config_name))
+    if config.name and config.name != name:
+        raise ModelRepositoryError(
+            f"{config_path(model, config_name)} names the model {config.name!r}, but its folder is "
+            f"{name!r}. Triton wants them equal."
+        )
+    version = newest_version(model)
+    if version is None:
+        raise ModelRepositoryError(f"{model} has no version folder. {_cure(name)}")
+    for file in _required_files(config):
+        if not (version / file).exists():
+            raise ModelRepositoryError(f"{version / file} is missing. {_cure(name)}")
+    return config
+
+
+def ensemble_steps(config: Any) -> tuple[str, ...]:
+    """Names of the models an ensemble calls; none for other models."""
+    return tuple(step.model_name for step in config.ensemble_scheduling.step)
+
+
+def python_instances(config: Any) -> int:
+    """How many stub processes a model starts."""
+    if config.backend != "python":
+        return 0
+    return sum(max(group.count, 1) for group in config.instance_group) or 1
+
+
+def _required_files(config: Any) -> list[str]:
+    if config.platform == "ensemble":
+        return []
+    if config.platform == "tensorrt_plan":
+        return [config.default_model_filename or "model.plan"]
+    if config.backend == "python":
+        network = config.parameters[MODEL_FILE_PARAMETER].string_value
+        return [config.default_model_filename or "model.py", *([network] if network else [])]
+    return [config.default_model_filename] if config.default_model_filename else []
+
+
+def _cure(name: str) -> str:
+    if name.endswith("_net"):
+        network = name.removesuffix("_net")
+        return f"Build it with: make export (or: packshot-export build {network} --version 1)"
+    return "Restore it: git checkout -- model_repository"
+
+
+def _listing(repository: Path) -> str:
+    return (
+        ", ".join(sorted(entry.name for entry in repository.iterdir() if entry.is_dir())) or "none"
+    )

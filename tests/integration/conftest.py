@@ -1,0 +1,118 @@
+"""Helpers to call and to start live servers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc as triton_grpc
+
+from packshot.serving.options import ServerConfig
+from packshot.serving.ports import free_ports
+from packshot.serving.process import TritonProcess
+
+DEADLINE_S = 120.0
+
+
+def bytes_input(name: str, values: list[bytes]) -> triton_grpc.InferInput:
+    array = np.empty((len(values), 1), dtype=np.object_)
+    array[:, 0] = values
+    return array_input(name, array, "BYTES")
+
+
+def array_input(name: str, array: Any, dtype: str) -> triton_grpc.InferInput:
+    tensor = triton_grpc.InferInput(name, list(array.shape), dtype)
+    tensor.set_data_from_numpy(array)
+    return tensor
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Calls one live server over one channel."""
+
+    client: triton_grpc.InferenceServerClient
+
+    def score(self, *images: bytes, policies: list[bytes] | None = None) -> dict[str, Any]:
+        return self.infer("quality", *self.inputs(images, policies))
+
+    def infer(self, model: str, *tensors: triton_grpc.InferInput) -> dict[str, Any]:
+        answer = self.client.infer(model, list(tensors), client_timeout=DEADLINE_S)
+        return {out.name: answer.as_numpy(out.name) for out in answer.get_response().outputs}
+
+    def start(self, model: str, *tensors: triton_grpc.InferInput) -> Future[dict[str, Any]]:
+        """As ``infer``, without waiting."""
+        future: Future[dict[str, Any]] = Future()
+
+        def done(result: Any, error: Any) -> None:
+            if error is not None:
+                future.set_exception(error)
+                return
+            names = [out.name for out in result.get_response().outputs]
+            future.set_result({name: result.as_numpy(name) for name in names})
+
+        self.client.async_infer(model, list(tensors), done, client_timeout=DEADLINE_S)
+        return future
+
+    def start_score(self, *images: bytes) -> Future[dict[str, Any]]:
+        return self.start("quality", *self.inputs(images, None))
+
+    def inputs(
+        self, images: tuple[bytes, ...], policies: list[bytes] | None
+    ) -> list[triton_grpc.InferInput]:
+        tensors = [bytes_input("IMAGE", list(images))]
+        return tensors + ([bytes_input("POLICY", policies)] if policies else [])
+
+    def batch_sizes(self, model: str) -> dict[int, int]:
+        """How many batches of each size the model has computed so far."""
+        statistics = self.client.get_inference_statistics(model, as_json=True)
+        batches = statistics["model_stats"][0].get("batch_stats", [])
+        return {int(b["batch_size"]): int(b["compute_infer"]["count"]) for b in batches}
+
+    def verdict(self, answer: dict[str, Any], index: int = 0) -> dict[str, Any]:
+        verdict: dict[str, Any] = json.loads(answer["VERDICT"][index, 0])
+        return verdict
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[str], Caller]]:
+    """Opens callers, and closes them after the test."""
+    clients = []
+
+    def open_caller(address: str) -> Caller:
+        clients.append(triton_grpc.InferenceServerClient(address))
+        return Caller(clients[-1])
+
+    yield open_caller
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def caller(triton: TritonProcess, connect: Callable[[str], Caller]) -> Caller:
+    """Calls the session's server."""
+    return connect(triton.grpc_address)
+
+
+@pytest.fixture
+def own_config(repository: Path) -> Callable[..., ServerConfig]:
+    """Configurations of servers that a test has to itself, on free ports."""
+
+    def configuration(**changes: Any) -> ServerConfig:
+        grpc, http, metrics = free_ports(3)
+        ports = {"grpc_port": grpc, "http_port": http, "metrics_port": metrics}
+        return ServerConfig(**{"model_repository": repository, **ports, **changes})
+
+    return configuration
+
+
+@pytest.fixture
+def copied_repository(repository: Path, tmp_path: Path) -> Path:
+    """A copy of the model repository that a test may damage."""
+    return Path(shutil.copytree(repository, tmp_path / "model_repository"))
