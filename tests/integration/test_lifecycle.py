@@ -69,9 +69,9 @@ def test_sigterm_answers_all_that_was_accepted(
 ) -> None:
     with TritonProcess(own_config()) as server:
         caller = connect(server.grpc_address)
-        answers = [caller.start_score(photo_files["motorcycle_left"]) for _ in range(48)]
+        answers = [caller.start_score(photo_files["coffee"]) for _ in range(24)]
         answers[0].result(60)
-        assert sum(not answer.done() for answer in answers) > 10, "nothing is left to drain"
+        assert sum(not answer.done() for answer in answers) > 5, "nothing is left to drain"
         assert server.stop() == 0
         assert all(np.isfinite(answer.result(60)["SCORE"]).all() for answer in answers)
 
@@ -81,7 +81,7 @@ def test_late_request_is_refused_with_words(
 ) -> None:
     with TritonProcess(own_config()) as server:
         caller = connect(server.grpc_address)
-        answers = [caller.start_score(photo_files["motorcycle_left"]) for _ in range(32)]
+        answers = [caller.start_score(photo_files["coffee"]) for _ in range(24)]
         answers[0].result(60)
         stopping = threading.Thread(target=server.stop)
         stopping.start()
@@ -107,7 +107,7 @@ def first_refusal(call: Callable[[], Any], timeout_s: float = 20.0) -> Inference
     while time.monotonic() < deadline:
         try:
             call()
-        except InferenceServerException as error:
+        except InferenceServerException as error:  # noqa: PERF203 - the loop ends here
             return error
     raise AssertionError("never refused")
 
@@ -128,7 +128,7 @@ def test_packshot_serve_stops_cleanly(
         assert any(f"{config.grpc_port}" in line for line in printed)
         assert any("Ready after" in line and "quality_net" in line for line in printed)
         caller = connect(f"127.0.0.1:{config.grpc_port}")
-        answers = [caller.start_score(photo_files["motorcycle_left"]) for _ in range(24)]
+        answers = [caller.start_score(photo_files["coffee"]) for _ in range(24)]
         answers[0].result(60)
         serve.send_signal(number)
         assert all(answer.exception(60) is None for answer in answers)

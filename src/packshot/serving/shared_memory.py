@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ OWN_PREFIX: Final = f"{REGION_PREFIX}packshot_"
 STUB_NAME: Final = "triton_python_backend_stub"
 _PARENT_ARGUMENT: Final = 5
 _REGION_ARGUMENT: Final = 2
+_FOREIGN_AGE_S: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Leftovers:
 
 def new_region_prefix() -> str:
     """A prefix for the regions of one server, which no other server has."""
-    return f"{OWN_PREFIX}{os.getpid()}_{secrets.token_hex(4)}_"
+    return f"{_namespace_prefix()}{os.getpid()}-{secrets.token_hex(4)}_"
 
 
 def remove_regions(prefix: str, folder: Path = SHARED_MEMORY) -> list[str]:
@@ -57,25 +59,38 @@ def remove_leftovers(folder: Path = SHARED_MEMORY) -> Leftovers:
     """End the stubs and remove the regions of servers that are dead.
 
     A stub counts as left behind when it is one of ours, of this process namespace, and its
-    parent is no longer the server it was started by. A region counts as left behind when it is
-    this user's and no process has it mapped.
+    parent is no longer the server it was started by. One of our regions does when no process
+    has its server's prefix on its command line: a server has it there before it makes the
+    region. Regions of servers that others started must have been unmapped for a minute or more.
     """
     stubs = _orphaned_stubs()
     for pid in stubs:
         _kill(pid)
-    mapped = _mapped_regions(ignored=frozenset(stubs))
+    # Listed before the processes are looked at: a server that starts meanwhile is not at risk.
+    regions = sorted(folder.glob(f"{REGION_PREFIX}*"))
+    in_use = _names_in_use(ignored=frozenset(stubs)) if regions else ""
     removed, freed = [], 0
-    for region in sorted(folder.glob(f"{REGION_PREFIX}*")):
+    for region in regions:
         try:
             found = region.stat()
-            if found.st_uid != os.getuid() or region.name in mapped:
+            if found.st_uid != os.getuid() or not _is_left(region.name, found.st_mtime, in_use):
                 continue
             region.unlink()
-        except OSError:
-            continue  # Another server's start was quicker.
+        except FileNotFoundError:
+            continue  # Another server's start was quicker, or its stub went by itself.
         removed.append(region.name)
         freed += found.st_size
     return Leftovers(stub_pids=tuple(stubs), regions=tuple(removed), freed_bytes=freed)
+
+
+def _is_left(name: str, modified_at: float, in_use: str) -> bool:
+    if name in in_use:
+        return False
+    if name.startswith(_namespace_prefix()):
+        server = name[: name.index("_", len(_namespace_prefix())) + 1]
+        return server not in in_use
+    # Ours, but of a container that shares /dev/shm: its processes cannot be seen from here.
+    return not name.startswith(OWN_PREFIX) and time.time() - modified_at > _FOREIGN_AGE_S
 
 
 def _processes() -> list[int]:
@@ -101,19 +116,24 @@ def _orphaned_stubs() -> list[int]:
     return orphans
 
 
-def _mapped_regions(*, ignored: frozenset[int]) -> set[str]:
-    mapped: set[str] = set()
+def _names_in_use(*, ignored: frozenset[int]) -> str:
+    """All that names a region on a command line or in a memory map, as one text to search."""
+    found: list[str] = []
     for pid in _processes():
         if pid in ignored:
             continue
         try:
-            lines = Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines()
+            found.append(Path(f"/proc/{pid}/cmdline").read_text(errors="replace"))
+            maps = Path(f"/proc/{pid}/maps").read_text(errors="replace")
         except OSError:
             continue
-        mapped.update(
-            line[line.index(REGION_PREFIX) :].split()[0] for line in lines if REGION_PREFIX in line
-        )
-    return mapped
+        found += [line for line in maps.splitlines() if REGION_PREFIX in line]
+    return "\n".join(text for text in found if REGION_PREFIX in text)
+
+
+def _namespace_prefix() -> str:
+    number = "".join(filter(str.isdecimal, _namespace(os.getpid())))
+    return f"{OWN_PREFIX}{number}-"
 
 
 def _namespace(pid: int) -> str:
