@@ -131,7 +131,9 @@ QUALITY_NET: Final = ModelSpec(
 QUALITY_VERDICT: Final = ModelSpec(
     name="quality_verdict",
     inputs=(SCORE, NET_ATTRIBUTES, UNCERTAINTY, QUALITY_MAP, FACTS, POLICY),
-    outputs=(ATTRIBUTE_VALUES, VERDICT),
+    # SCORE passes through: Triton (2.51) fails a request for an ensemble's SCORE alone with
+    # "unexpected deadlock" when an earlier step than the last gives it.
+    outputs=(SCORE, ATTRIBUTE_VALUES, VERDICT),
     max_batch_size=MAX_BATCH_SIZE,
 )
 

@@ -89,6 +89,7 @@ def test_base_install_brings_nothing_heavy(python: Path) -> None:
         ("packshot.models.quality", "train"),
         ("packshot.training.recipes", "train"),
         ("packshot_export.build", "export"),
+        ("packshot_loadtest.bench", "bench"),
     ],
 )
 def test_a_module_that_needs_an_extra_names_it(python: Path, module: str, extra: str) -> None:

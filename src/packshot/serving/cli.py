@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+try:
+    import typer
+except ImportError as error:
+    raise ImportError("packshot-serve needs typer: pip install 'packshot[server]'") from error
 
 from packshot.errors import PackshotError
 from packshot.serving.installation import find_installation

@@ -51,7 +51,7 @@ class QualityVerdict:
         load_policy(DEFAULT_POLICY, self._policy_dir)
 
     def execute(self, requests: Sequence[Tensors]) -> list[Tensors | Exception]:
-        """Score, attributes, uncertainty, map and facts to ATTRIBUTES and VERDICT."""
+        """Score, attributes, uncertainty, map and facts to SCORE, ATTRIBUTES and VERDICT."""
         return [self._answer(request) for request in requests]
 
     def close(self) -> None:
@@ -67,7 +67,11 @@ class QualityVerdict:
             except Exception as error:  # noqa: BLE001 - belongs to this request alone
                 return named_item(error, index, batch)
             verdicts.append(verdict.to_json().encode())
-        return {ATTRIBUTE_VALUES.name: attributes, VERDICT.name: bytes_tensor(verdicts)}
+        return {
+            SCORE.name: request[SCORE.name],
+            ATTRIBUTE_VALUES.name: attributes,
+            VERDICT.name: bytes_tensor(verdicts),
+        }
 
     def _judged(self, request: Tensors, index: int) -> tuple[list[float], Verdict]:
         facts = _facts(item_bytes(request[FACTS.name], index))

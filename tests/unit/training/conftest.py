@@ -12,7 +12,9 @@ def write_picture(path: Path, seed: int, side: int = 96) -> None:
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), cv2.resize(small, (side + seed % 5, side), interpolation=cv2.INTER_CUBIC))
+    cv2.imwrite(
+        str(path), cv2.resize(small, (side + seed % 5, side), interpolation=cv2.INTER_CUBIC)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -82,7 +82,9 @@ def test_a_sample_depends_only_on_seed_epoch_and_index(data_folder: Path) -> Non
 def test_an_epoch_shows_each_labelled_photo_at_most_once(data_folder: Path) -> None:
     split = split_biq2021(data_folder / "biq2021")
     mix = MixConfig(labelled=4, faulty=2)
-    dataset = MixedDataset(split.train, clean_photos(data_folder, split.train), mix, Augmentation(), 0)
+    dataset = MixedDataset(
+        split.train, clean_photos(data_folder, split.train), mix, Augmentation(), 0
+    )
     batches = list(MixedBatches(dataset))
     assert len(batches) == len(split.train) // 4
     labelled = [i for batch in batches for i in batch if i < len(split.train)]
