@@ -1,34 +1,34 @@
 """``packshot-eval``: measure the networks.
 
-packshot-eval quality --data ../shared/data
+packshot-eval quality --data ../shared/data --out reports/quality
+packshot-eval quality --labels my.csv --data my_photos
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from packshot.contracts import LEARNED_ATTRIBUTES
 from packshot.errors import PackshotError
 from packshot.models.weights import load_quality_net
-from packshot.training.quality_evaluation import (
-    Agreement,
-    FaultResponse,
-    fault_responses,
-    human_agreement,
-    unseen_clean_photos,
-)
-from packshot.training.quality_photos import split_biq2021
+from packshot.training.baselines import MISSING_BRISQUE
+from packshot.training.evaluation_report import report_numbers, write_report
+from packshot.training.evaluation_tables import evaluation_tables
+from packshot.training.label_file import read_labels
+from packshot.training.labels import MINIMUM_TO_MEASURE, GradeThresholds
+from packshot.training.plotting import new_figure
+from packshot.training.progress import StageProgress
+from packshot.training.quality_evaluation import evaluate_quality
+from packshot.training.report_file import json_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 console = Console()
 progress_console = Console(stderr=True)
+_GRADES = GradeThresholds()
 
 
 @app.callback()
@@ -38,61 +38,78 @@ def _root() -> None:
 
 @app.command()
 def quality(
-    data: Annotated[Path, typer.Option(help="Folder with biq2021/, studio/, bsds/ and so on.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with biq2021/, studio/ and bsds/; what of it is missing is not measured."
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measure on your own labels instead (CSV with the header file,score | file,mos |"
+            " file,grade | better,worse)."
+        ),
+    ] = None,
+    photos_root: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the labelled photos. [default: --data, or that of --labels]"),
+    ] = None,
     weights: Annotated[Path, typer.Option(help="Safetensors file.")] = Path(
         "weights/quality.safetensors"
     ),
+    out: Annotated[
+        Path | None, typer.Option(help="Report folder: tables, JSON, predictions and plots.")
+    ] = None,
     photos_per_source: Annotated[
         int, typer.Option(min=1, help="Clean photos of each source to apply faults to.")
     ] = 20,
+    resamples: Annotated[
+        int, typer.Option(min=10, help="Draws of each bootstrap interval.")
+    ] = 1000,
+    medium_from: Annotated[
+        float, typer.Option(help="Score from which a photo is of medium grade.")
+    ] = _GRADES.medium_from,
+    high_from: Annotated[
+        float, typer.Option(help="Score from which a photo is of high grade.")
+    ] = _GRADES.high_from,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Agreement with people on the test split; answers to faults; false alarms."""
+    """Agreement with people, beside other methods; answers to faults; false alarms."""
+    if data is None and labels is None:
+        raise typer.BadParameter("give --data, or --labels, or both")
+    try:
+        grades = GradeThresholds(medium_from=medium_from, high_from=high_from)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    if out is not None:
+        new_figure(width=1, height=1)  # a missing matplotlib is said now, not after an hour
+    sound = None
+    if labels is not None:
+        sound = read_labels(labels, photos_root=photos_root or data, minimum=MINIMUM_TO_MEASURE)
     network = load_quality_net(weights)
-    split = split_biq2021(data / "biq2021")
-    agreements, _ = human_agreement(network, split.test)
-    clean = unseen_clean_photos(data, split.test, most=photos_per_source)
-    responses = fault_responses(network, clean, report=lambda name: progress_console.print(name))
-    if as_json:
-        result = {
-            "agreement": [dataclasses.asdict(a) for a in agreements],
-            "faults": [dataclasses.asdict(r) for r in responses],
-            "clean_photos": len(clean),
-        }
-        typer.echo(json.dumps(result, indent=2))
-        return
-    console.print(_agreement_table(agreements))
-    console.print(_response_table(responses, len(clean)))
-
-
-def _agreement_table(agreements: list[Agreement]) -> Table:
-    table = Table(title="Agreement with people, 95 % bootstrap intervals")
-    table.add_column("subset")
-    table.add_column("photos", justify="right")
-    for metric in agreements[0].metrics:
-        table.add_column(metric, no_wrap=True)
-    for agreement in agreements:
-        values = [str(estimate) for estimate in agreement.metrics.values()]
-        table.add_row(agreement.subset, str(agreement.photos), *values)
-    return table
-
-
-def _response_table(responses: list[FaultResponse], photos: int) -> Table:
-    table = Table(title=f"Faults applied to {photos} clean photos; attributes at severity 0.5")
-    for heading in ("fault", "monotony", "score", "own lowest", *LEARNED_ATTRIBUTES):
-        table.add_column(heading)
-    for response in responses:
-        table.add_row(
-            response.fault,
-            f"{response.monotony:.2f}",
-            f"{response.score_monotony:.2f}",
-            f"{response.own_lowest:.0%}",
-            *(
-                f"[b]{value:.2f}[/b]" if name == response.attribute else f"{value:.2f}"
-                for name, value in zip(LEARNED_ATTRIBUTES, response.mean_attributes, strict=True)
-            ),
+    with StageProgress(progress_console) as progress:
+        evaluation = evaluate_quality(
+            network,
+            data=data,
+            labels=sound,
+            grades=grades,
+            photos_per_source=photos_per_source,
+            resamples=resamples,
+            advance=progress.advance,
         )
-    return table
+    if not evaluation.brisque_measured:
+        progress_console.print(MISSING_BRISQUE, style="yellow", markup=False)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    numbers = report_numbers(evaluation, weights=weights, digest=digest)
+    if as_json:
+        typer.echo(json_text(numbers), nl=False)
+    else:
+        for table in evaluation_tables(evaluation):
+            console.print(table)
+    if out is not None:
+        written = write_report(evaluation, out, numbers)
+        progress_console.print(f"written to {out}: {', '.join(written)}", markup=False)
 
 
 def main() -> None:

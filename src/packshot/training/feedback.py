@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from packshot.training.label_agreement import label_agreement
 from packshot.training.labels import Labels
 from packshot.training.metrics import METRICS, Estimate, FloatArray, bootstrap
 from packshot.training.quality_photos import LabelledPhoto, split_biq2021
+from packshot.training.report_file import write_json
 
 WEIGHTS_NAME = "quality.safetensors"
 REPORT_NAME = "feedback.json"
@@ -120,7 +120,8 @@ def learn_from_labels(
         replay=replay,
         report=lambda step, _: advance("learning", step, recipe.steps),
     )
-    unlabelled = checks.spoilt if known_features is None else known_features
+    _round_as_saved(network)
+    unlabelled = checks.spoilt.flatten(0, 1) if known_features is None else known_features
     change = np.abs(_points(network, unlabelled) - _points(initial, unlabelled)).mean()
     report = FeedbackReport(
         kind=labels.kind,
@@ -145,6 +146,12 @@ def learn_from_labels(
     )
     _write(network, report, init=init, run_folder=run_folder, recipe=recipe)
     return report
+
+
+def _round_as_saved(network: QualityNet) -> None:
+    """Round parameters as ``save_weights`` does, so that what is measured is what is written."""
+    for parameter in network.parameters():
+        parameter.data = parameter.data.half().float()
 
 
 def hold_out(labels: Labels, recipe: FeedbackRecipe) -> tuple[Labels, Labels]:
@@ -239,4 +246,4 @@ def _write(
         "init": {"path": str(init), "sha256": digest},
         "recipe": dataclasses.asdict(recipe),
     }
-    (run_folder / REPORT_NAME).write_text(json.dumps(written, indent=2) + "\n")
+    write_json(run_folder / REPORT_NAME, written)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from packshot.errors import ImageError, TrainingError
 from packshot.imaging.views import fragments, global_view
 from packshot.models.quality import QualityNet
 from packshot.training.degradations import FAULTS
 from packshot.training.feedback_recipe import FeedbackRecipe
-from packshot.training.quality_photos import PixelArray, read_photo
+from packshot.training.predictions import open_photo
+from packshot.training.quality_photos import PixelArray
 from packshot.training.quality_samples import augment
 
 Views = tuple[PixelArray, PixelArray]
@@ -29,7 +29,7 @@ class LabelledFeatures:
 
     Attributes:
         views: [photos, views, features]; the first view is the one that serving sees.
-        spoilt: [photos, features] of a copy with one fault.
+        spoilt: [photos, copies, features] of copies with one fault each.
     """
 
     views: Tensor
@@ -45,22 +45,24 @@ def labelled_features(
     """Features of each photo in several views and with a fault.
 
     Raises:
-        TrainingError: Photos that cannot be decoded, the first of them named.
+        TrainingError: A photo cannot be decoded; it is named.
     """
     rows: list[Tensor] = []
-    for index, picture in enumerate(_pictures(photos)):
+    for index, path in enumerate(photos):
+        picture = open_photo(path)
         rng = np.random.default_rng((recipe.seed, index))
         views = [_serving_views(picture)]
         for _ in range(recipe.views - 1):
             changed = augment(picture, recipe.augmentation, rng)
             position = (float(rng.random()), float(rng.random()))
             views.append((global_view(changed), fragments(changed, position)))
-        fault = FAULTS[int(rng.integers(len(FAULTS)))]
-        views.append(_serving_views(fault.apply(picture, float(rng.uniform(0.2, 1.0)), rng)))
+        for _ in range(recipe.spoilt_copies):
+            fault = FAULTS[int(rng.integers(len(FAULTS)))]
+            views.append(_serving_views(fault.apply(picture, float(rng.uniform(0.2, 1.0)), rng)))
         rows.append(_features(network, views))
         advance(1)
     stacked = torch.stack(rows)
-    return LabelledFeatures(views=stacked[:, :-1], spoilt=stacked[:, -1])
+    return LabelledFeatures(views=stacked[:, : recipe.views], spoilt=stacked[:, recipe.views :])
 
 
 def serving_features(
@@ -69,11 +71,11 @@ def serving_features(
     """[photos, features] of the views that serving sees.
 
     Raises:
-        TrainingError: Photos that cannot be decoded, the first of them named.
+        TrainingError: A photo cannot be decoded; it is named.
     """
     rows: list[Tensor] = []
-    for picture in _pictures(photos):
-        rows.append(_features(network, [_serving_views(picture)])[0])
+    for path in photos:
+        rows.append(_features(network, [_serving_views(open_photo(path))])[0])
         advance(1)
     return torch.stack(rows)
 
@@ -84,25 +86,6 @@ def scores_of(network: QualityNet, features: Tensor) -> tuple[Tensor, Tensor]:
     cells = features.new_zeros(1, network.map_reduce.in_channels, 1, 1)
     score, _, uncertainty, _ = network.heads(features, cells)
     return score.flatten(), uncertainty.flatten()
-
-
-def _pictures(photos: Sequence[Path]) -> Iterator[PixelArray]:
-    for index, path in enumerate(photos):
-        try:
-            yield read_photo(path)
-        except ImageError as error:
-            unreadable = [f"\n  {path}: {error}", *_unreadable(photos[index + 1 :])]
-            raise TrainingError(
-                f"{len(unreadable)} photos cannot be decoded:{''.join(unreadable[:5])}"
-            ) from error
-
-
-def _unreadable(photos: Sequence[Path]) -> Iterator[str]:
-    for path in photos:
-        try:
-            read_photo(path)
-        except ImageError as error:
-            yield f"\n  {path}: {error}"
 
 
 def _serving_views(picture: PixelArray) -> Views:

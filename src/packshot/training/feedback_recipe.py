@@ -22,6 +22,8 @@ class FeedbackRecipe:
         batch: Labels in a step (photos, or pairs), drawn at random.
         anchors: Photos in a step that hold the network to its first answers.
         views: Views of each labelled photo: the one serving sees, and augmented ones.
+        spoilt_copies: Copies of each labelled photo with a fault each. On labels that turn an
+            opinion of the network round, one copy let it forget much of the rest, three did not.
         label_weight: Of the squared error, ordinal hinge or ranking loss of the labels.
         self_weight: Of the distillation of the initial scores on the labelled photos. It shrinks
             what one label alone can change, as a prior does.
@@ -44,9 +46,10 @@ class FeedbackRecipe:
     batch: int = 32
     anchors: int = 32
     views: int = 3
+    spoilt_copies: int = 3
     label_weight: float = 1.0
     self_weight: float = 0.1
-    spoilt_weight: float = 0.5
+    spoilt_weight: float = 2.0
     replay_weight: float = 1.0
     weight_anchor: float = 1e-3
     margin: float = 0.03
@@ -57,10 +60,10 @@ class FeedbackRecipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch, self.anchors, self.views) < 1:
+        if min(self.steps, self.batch, self.anchors, self.views, self.spoilt_copies) < 1:
             raise ValueError(
-                "steps, batch, anchors and views must be at least 1, got"
-                f" {self.steps}, {self.batch}, {self.anchors} and {self.views}"
+                "steps, batch, anchors, views and spoilt_copies must be at least 1, got"
+                f" {self.steps}, {self.batch}, {self.anchors}, {self.views}, {self.spoilt_copies}"
             )
         if self.rate <= 0:
             raise ValueError(f"rate must be positive, got {self.rate}")

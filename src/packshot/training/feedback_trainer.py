@@ -102,15 +102,16 @@ def _answers(initial: QualityNet, features: LabelledFeatures, replay: Tensor | N
         answer.reshape(photos, views)
         for answer in scores_of(initial, features.views.reshape(-1, width))
     )
-    others = features.spoilt if replay is None else torch.cat([features.spoilt, replay])
+    of_spoilt = scores_of(initial, features.spoilt.flatten(0, 1))[0].reshape(photos, -1)
+    others = features.spoilt.new_zeros(0, width) if replay is None else replay
     scores, uncertainty = scores_of(initial, others)
     return _Anchors(
         views=of_views,
         view_uncertainty=view_uncertainty,
-        spoilt_drop=scores[:photos] - of_views[:, 0],
-        replay=others[photos:],
-        replay_scores=scores[photos:],
-        replay_uncertainty=uncertainty[photos:],
+        spoilt_drop=of_spoilt - of_views[:, :1],
+        replay=others,
+        replay_scores=scores,
+        replay_uncertainty=uncertainty,
     )
 
 
@@ -123,10 +124,8 @@ def _label_losses(
     rng: np.random.Generator,
 ) -> dict[str, Tensor]:
     drawn = rng.choice(len(labels), size=min(recipe.batch, len(labels)), replace=False)
-    if labels.kind == "pairs":
-        photos = np.array(labels.pairs)[drawn].T.reshape(-1)  # the better ones, then the worse
-    else:
-        photos = drawn
+    # Of pairs: the better photos, then the worse ones.
+    photos = np.array(labels.pairs)[drawn].T.reshape(-1) if labels.kind == "pairs" else drawn
     rows = torch.from_numpy(photos)
     views = torch.from_numpy(rng.integers(features.views.shape[1], size=len(photos)))
     scores, uncertainty = scores_of(network, features.views[rows, views])
@@ -185,9 +184,10 @@ def _anchor_losses(
     rng: np.random.Generator,
 ) -> dict[str, Tensor]:
     rows = torch.from_numpy(rng.integers(len(features.spoilt), size=recipe.anchors))
-    joined = torch.cat([features.views[rows, 0], features.spoilt[rows]])
+    copies = torch.from_numpy(rng.integers(features.spoilt.shape[1], size=recipe.anchors))
+    joined = torch.cat([features.views[rows, 0], features.spoilt[rows, copies]])
     clean, spoilt = scores_of(network, joined)[0].reshape(2, -1)
-    drop_error = F.mse_loss(spoilt - clean, anchors.spoilt_drop[rows])
+    drop_error = F.mse_loss(spoilt - clean, anchors.spoilt_drop[rows, copies])
     losses = {"spoilt": recipe.spoilt_weight * _ERROR_SCALE * drop_error}
     if len(anchors.replay):
         rows = torch.from_numpy(rng.integers(len(anchors.replay), size=recipe.anchors))

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from packshot.errors import TrainingError
+from packshot.errors import ImageError, TrainingError
 from packshot.training.labels import GRADES, LabelKind, Labels
+from packshot.training.quality_photos import read_photo
 
 SHOWN_OFFENDERS = 5
 EXPECTED_HEADERS = "file,score (0-100) | file,mos (0-1) | file,grade | better,worse"
@@ -31,10 +32,10 @@ def read_labels(path: Path, *, photos_root: Path | None = None, minimum: int) ->
         minimum: Fewest labels taken.
 
     Raises:
-        TrainingError: No such file, a header we do not know, missing photos, values that are no
-            numbers or out of range, unknown grades, the same photo or pair twice, pairs that
-            contradict each other, too few labels, or only one class. Names the first offenders
-            with their line numbers.
+        TrainingError: No such file, a header we do not know, missing or damaged photos, values
+            that are no numbers or out of range, unknown grades, the same photo or pair twice,
+            pairs that contradict each other, too few labels, or only one class. Names the first
+            offenders with their line numbers.
     """
     if not path.is_file():
         raise TrainingError(f"no labels at {path}; expected a CSV file: {EXPECTED_HEADERS}")
@@ -118,7 +119,14 @@ class _Reader:
         if not name or not path.is_file():
             self._offend(line, f"no photo {name!r} in {self.root}")
             return None
-        return self._places.setdefault(path.resolve(), len(self._places))
+        resolved = path.resolve()
+        if resolved not in self._places:
+            self._places[resolved] = len(self._places)
+            try:
+                read_photo(resolved)
+            except ImageError as error:
+                self._offend(line, f"{name!r} cannot be decoded: {error}")
+        return self._places[resolved]
 
     def _new_photo(self, line: int, name: str) -> bool:
         index = self._photo(line, name)
@@ -159,9 +167,7 @@ class _Reader:
             return []
         contrary = self._first_lines.get((second, first))
         if contrary is not None:
-            self._offend(
-                line, f"{better!r} better than {worse!r} contradicts line {contrary}"
-            )
+            self._offend(line, f"{better!r} better than {worse!r} contradicts line {contrary}")
             return []
         new = self._first(line, (first, second), f"{better!r} better than {worse!r} is said")
         return [(first, second)] if new else []

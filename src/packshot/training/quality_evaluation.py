@@ -1,148 +1,188 @@
-"""How well the quality network agrees with people, and how honest its attributes are."""
+"""Everything that is measured of the quality network, in one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from scipy import stats
 
-from packshot.contracts import LEARNED_ATTRIBUTES
-from packshot.imaging.views import fragments, global_view
+from packshot.errors import TrainingError
 from packshot.models.quality import QualityNet
-from packshot.training.degradations import FAULTS, Fault
-from packshot.training.metrics import METRICS, Estimate, bootstrap
-from packshot.training.quality_photos import LabelledPhoto, held_back_photos, read_photo
-from packshot.training.quality_trainer import predict_scores
+from packshot.training.baselines import PLAIN_BASELINES, brisque
+from packshot.training.calibration import Calibration, calibration
+from packshot.training.degradations import FAULTS
+from packshot.training.false_alarms import FalseAlarms, false_alarms
+from packshot.training.fault_responses import (
+    FaultResponse,
+    fault_responses,
+    unseen_clean_photos,
+)
+from packshot.training.label_agreement import label_agreement
+from packshot.training.labels import GradeThresholds, Labels
+from packshot.training.method_comparison import MethodAgreement, baseline_values, compare_methods
+from packshot.training.metrics import Estimate, FloatArray
+from packshot.training.predictions import Predictions, predict_photos
+from packshot.training.quality_photos import LabelledPhoto, held_back_photos, split_biq2021
 
-PixelArray = npt.NDArray[np.uint8]
-FloatArray = npt.NDArray[np.float64]
-
-SEVERITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-MEDIUM_SEVERITY = 0.5
+Advance = Callable[[str, int, int], None]
+"""Called with (what is being measured, how much of it is done, how much there is)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """Agreement with human scores on one subset of photos."""
+    """Agreement with people on one subset of photos."""
 
     subset: str
-    photos: int
+    labels: int
     metrics: dict[str, Estimate]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaultResponse:
-    """How the network answers one fault, over photos it never saw.
+class QualityEvaluation:
+    """What was measured.
 
     Attributes:
-        fault: Name of the fault.
-        attribute: The attribute it should lower.
-        monotony: Mean over the photos of the Spearman correlation between severity and
-            one minus the attribute.
-        score_monotony: The same for one minus the overall score.
-        own_lowest: Share of the photos in which, at medium severity, the fault's own attribute
-            is the lowest of all.
-        mean_attributes: [7] mean attributes at medium severity: a row of the confusion matrix.
-        curve: Mean of the own attribute at each of ``SEVERITIES``.
+        labels: What people said.
+        predictions: Answers for ``labels.photos``.
+        agreement: On all labels first, then by subset.
+        comparison: The network beside BRISQUE and plain statistics, on all labels.
+        brisque_measured: Whether BRISQUE was installed.
+        calibration: Of the uncertainty; only where people gave scores.
+        clean_photos: Photos faults were applied to.
+        faults: A response a fault; empty where no clean photos are at hand.
+        false_alarms: On held-back studio photos; empty where there are none.
     """
 
-    fault: str
-    attribute: str
-    monotony: float
-    score_monotony: float
-    own_lowest: float
-    mean_attributes: tuple[float, ...]
-    curve: tuple[float, ...]
+    labels: Labels
+    predictions: Predictions
+    agreement: list[Agreement]
+    comparison: list[MethodAgreement]
+    brisque_measured: bool
+    calibration: Calibration | None
+    clean_photos: int
+    faults: list[FaultResponse]
+    false_alarms: list[FalseAlarms]
+
+    @property
+    def own_lowest(self) -> float:
+        """Share of (photo, fault) cases at medium severity whose own attribute is the lowest."""
+        return float(np.mean([fault.own_lowest for fault in self.faults]))
 
 
-def human_agreement(
-    network: QualityNet, photos: Sequence[LabelledPhoto]
-) -> tuple[list[Agreement], FloatArray]:
-    """Agreement on all photos and on each BIQ2021 subset, and the predicted scores (0-100)."""
-    predicted = predict_scores(network, [p.path for p in photos], torch.device("cpu"))
-    human = np.array([photo.mos * 100.0 for photo in photos])
-    subsets = np.array([photo.path.name[:4] for photo in photos])
-    chosen = {"all": np.ones(len(photos), bool)} | {s: subsets == s for s in np.unique(subsets)}
-    return [
-        Agreement(
-            subset=str(name),
-            photos=int(where.sum()),
-            metrics={
-                metric: bootstrap(function, predicted[where], human[where])
-                for metric, function in METRICS.items()
-            },
-        )
-        for name, where in chosen.items()
-    ], predicted
+def held_out_labels(data: Path) -> tuple[Labels, tuple[LabelledPhoto, ...]]:
+    """The test part of our BIQ2021 split, as labels and as photos.
 
-
-def unseen_clean_photos(data: Path, test: Sequence[LabelledPhoto], *, most: int) -> list[Path]:
-    """Clean photos of which no training saw any: test-split Unsplash, studio and BSDS ones."""
-    liked = [p.path for p in test if p.mos >= 0.75 and p.path.name.startswith("ss03")]
-    return [
-        *liked[:most],
-        *held_back_photos(data / "studio")[:most],
-        *held_back_photos(data / "bsds")[:most],
-    ]
-
-
-@torch.inference_mode()
-def predict_pictures(
-    network: QualityNet, pictures: Sequence[PixelArray]
-) -> tuple[FloatArray, FloatArray]:
-    """Scores [N] (0-100) and attributes [N, 7] of decoded pictures."""
-    scores, attributes, _, _ = network(
-        torch.from_numpy(np.stack([global_view(picture) for picture in pictures])),
-        torch.from_numpy(np.stack([fragments(picture) for picture in pictures])),
+    Raises:
+        TrainingError: BIQ2021 is not in ``data``, or not whole.
+    """
+    test = split_biq2021(data / "biq2021").test
+    labels = Labels(
+        kind="scores",
+        photos=tuple(photo.path for photo in test),
+        targets=tuple(photo.mos for photo in test),
+        subsets=tuple(photo.path.name[:4] for photo in test),
     )
-    return scores.flatten().double().numpy(), attributes.double().numpy()
+    return labels, test
 
 
-def fault_responses(
+def evaluate_quality(
     network: QualityNet,
-    photos: Sequence[Path],
     *,
-    faults: Sequence[Fault] = FAULTS,
-    report: Callable[[str], None] = lambda _: None,
-) -> list[FaultResponse]:
-    """Apply each fault to each photo at growing severity and read the answers."""
-    pictures = [read_photo(path) for path in photos]
-    responses: list[FaultResponse] = []
-    levels = (*SEVERITIES, MEDIUM_SEVERITY)
-    for fault in faults:
-        report(fault.name)
-        scores = np.empty((len(pictures), len(levels)))
-        attributes = np.empty((len(pictures), len(levels), len(LEARNED_ATTRIBUTES)))
-        for row, picture in enumerate(pictures):
-            # One random draw a photo: a curve must not jump because the angle changed.
-            spoilt = [
-                fault.apply(picture, level, np.random.default_rng(row)) if level else picture
-                for level in levels
-            ]
-            scores[row], attributes[row] = predict_pictures(network, spoilt)
-        responses.append(_summarize(fault, scores, attributes))
+    data: Path | None,
+    labels: Labels | None = None,
+    grades: GradeThresholds | None = None,
+    photos_per_source: int = 20,
+    resamples: int = 1000,
+    advance: Advance = lambda _what, _done, _total: None,
+) -> QualityEvaluation:
+    """Measure agreement, calibration, answers to faults and false alarms.
+
+    Args:
+        network: The network, in evaluation mode.
+        data: Folder with biq2021/, studio/ and bsds/; whatever of it is missing is not measured
+            on. Needed unless there are labels.
+        labels: The user's own; by default the test part of our BIQ2021 split.
+        grades: Scores at which classes begin, for labels that are grades.
+        photos_per_source: Clean photos of each source to apply faults to.
+        resamples: Draws of each bootstrap interval.
+        advance: Called as the work goes on.
+
+    Raises:
+        TrainingError: Nothing to measure on, or photos that cannot be decoded.
+    """
+    test: tuple[LabelledPhoto, ...] = ()
+    if data is not None and (labels is None or (data / "biq2021" / "mos.csv").is_file()):
+        ours, test = held_out_labels(data)
+        labels = labels or ours
+    if labels is None:
+        raise TrainingError("nothing to measure on: give a data folder or labels")
+    photos = labels.photos
+    predictions = predict_photos(network, photos, _counted(advance, "scores", len(photos)))
+    brisque_baseline = brisque()
+    baselines = (*([brisque_baseline] if brisque_baseline else []), *PLAIN_BASELINES)
+    values = baseline_values(baselines, photos, _counted(advance, "baselines", len(photos)))
+    clean = [] if data is None else unseen_clean_photos(data, test, most=photos_per_source)
+    studio = [] if data is None else held_back_photos(data / "studio")
+    return QualityEvaluation(
+        labels=labels,
+        predictions=predictions,
+        agreement=agreement_by_subset(labels, predictions.scores, grades, resamples=resamples),
+        comparison=compare_methods(labels, predictions.scores, values, resamples=resamples),
+        brisque_measured=brisque_baseline is not None,
+        calibration=calibration(
+            predictions.scores, predictions.uncertainty, np.array(labels.targets) * 100.0
+        )
+        if labels.kind == "scores"
+        else None,
+        clean_photos=len(clean),
+        faults=_faults(network, clean, advance),
+        false_alarms=false_alarms(network, studio) if studio else [],
+    )
+
+
+def agreement_by_subset(
+    labels: Labels,
+    scores: FloatArray,
+    grades: GradeThresholds | None = None,
+    *,
+    resamples: int = 1000,
+) -> list[Agreement]:
+    """Agreement on all labels, then on each subset of two labels or more."""
+    found = [
+        Agreement(
+            subset="all",
+            labels=len(labels),
+            metrics=label_agreement(labels, scores, grades=grades, resamples=resamples),
+        )
+    ]
+    for subset in sorted(set(labels.subsets)):
+        chosen = [index for index, name in enumerate(labels.subsets) if name == subset]
+        if len(chosen) < 2:
+            continue
+        part = replace(labels.chosen(chosen), subsets=())
+        metrics = label_agreement(part, scores[chosen], grades=grades, resamples=resamples)
+        found.append(Agreement(subset=subset, labels=len(part), metrics=metrics))
+    return found
+
+
+def _faults(network: QualityNet, clean: list[Path], advance: Advance) -> list[FaultResponse]:
+    if not clean:
+        return []
+    responses = fault_responses(
+        network, clean, faults=FAULTS, report=lambda _, done: advance("faults", done, len(FAULTS))
+    )
+    advance("faults", len(FAULTS), len(FAULTS))
     return responses
 
 
-def _summarize(fault: Fault, scores: FloatArray, attributes: FloatArray) -> FaultResponse:
-    own = LEARNED_ATTRIBUTES.index(fault.attribute)
-    curve, medium = attributes[:, :-1, own], attributes[:, -1]
-    return FaultResponse(
-        fault=fault.name,
-        attribute=fault.attribute,
-        monotony=_mean_monotony(curve),
-        score_monotony=_mean_monotony(scores[:, :-1]),
-        own_lowest=float((medium.argmin(axis=1) == own).mean()),
-        mean_attributes=tuple(float(v) for v in medium.mean(axis=0)),
-        curve=tuple(float(v) for v in curve.mean(axis=0)),
-    )
+def _counted(advance: Advance, what: str, total: int) -> Callable[[int], None]:
+    done = 0
 
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        advance(what, done, total)
 
-def _mean_monotony(curves: FloatArray) -> float:
-    """Mean Spearman correlation of falling curves [N, severities] with severity."""
-    return float(np.mean([-stats.spearmanr(SEVERITIES, curve).statistic for curve in curves]))
+    return count

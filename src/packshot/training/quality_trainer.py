@@ -168,7 +168,7 @@ class QualityTrainer:
         Those of the trained network would not fit it: the two differ most while the learning
         rate is high, and a score could then be off by ten times its range.
         """
-        averaged = QualityNet(self.recipe.network).to(
+        averaged: QualityNet = QualityNet(self.recipe.network).to(
             self.device,
             memory_format=torch.channels_last,  # type: ignore[call-overload]
         )
