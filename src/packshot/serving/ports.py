@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from pathlib import Path
 
 _LISTENING = "0A"
+_RELEASE_TIMEOUT_S = 5.0
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
@@ -19,7 +21,12 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
         ]
         for trial in trials:
             trial.bind((host, 0))
-        return [int(trial.getsockname()[1]) for trial in trials]
+        ports = [int(trial.getsockname()[1]) for trial in trials]
+    # Seen on a watched machine: a closed socket holds its port for some moments more.
+    deadline = time.monotonic() + _RELEASE_TIMEOUT_S
+    while any(bind_obstacle(host, port) for port in ports) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return ports
 
 
 def bind_obstacle(host: str, port: int) -> str | None:
