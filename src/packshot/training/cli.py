@@ -17,21 +17,21 @@ from rich.table import Table
 
 from packshot.errors import PackshotError, TrainingError
 from packshot.models.weights import save_weights
-from packshot.training.feedback import (
+from packshot.training.feedback.label_file import read_labels
+from packshot.training.feedback.labels import MINIMUM_TO_TRAIN, GradeThresholds
+from packshot.training.feedback.learning import (
     REPORT_NAME,
     WEIGHTS_NAME,
     Comparison,
     FeedbackReport,
     learn_from_labels,
 )
-from packshot.training.feedback_recipe import FeedbackRecipe
-from packshot.training.label_file import read_labels
-from packshot.training.labels import MINIMUM_TO_TRAIN, GradeThresholds
+from packshot.training.feedback.recipe import FeedbackRecipe
 from packshot.training.progress import StageProgress
-from packshot.training.quality_photos import clean_photos, split_biq2021
-from packshot.training.quality_trainer import QualityTrainer
+from packshot.training.quality.curves import plot_training
+from packshot.training.quality.photos import clean_photos, split_biq2021
+from packshot.training.quality.trainer import QualityTrainer
 from packshot.training.recipes import QUALITY_RECIPES
-from packshot.training.training_curves import plot_training
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 console = Console(stderr=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from packshot.models.quality import QualityNetConfig
-from packshot.training.quality_batches import MixConfig
-from packshot.training.quality_losses import LossWeights
-from packshot.training.quality_samples import Augmentation
+from packshot.training.quality.batches import MixConfig
+from packshot.training.quality.losses import LossWeights
+from packshot.training.quality.samples import Augmentation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from packshot.contracts import LEARNED_ATTRIBUTES
-from packshot.training.baselines import (
+from packshot.training.degradations import FAULTS, gaussian_blur, gaussian_noise
+from packshot.training.evaluation.baselines import (
     PLAIN_BASELINES,
     brisque,
     colourfulness,
@@ -14,20 +15,19 @@ from packshot.training.baselines import (
     laplacian_sharpness,
     rms_contrast,
 )
-from packshot.training.calibration import EXPECTED_WITHIN, calibration
-from packshot.training.degradations import FAULTS, gaussian_blur, gaussian_noise
-from packshot.training.false_alarms import (
+from packshot.training.evaluation.calibration import EXPECTED_WITHIN, calibration
+from packshot.training.evaluation.false_alarms import (
     has_black_product,
     has_fine_texture,
     has_white_areas,
     summarize_alarms,
 )
-from packshot.training.fault_responses import SEVERITIES, mean_monotony, summarize
-from packshot.training.label_agreement import GRADED, ORDERED, label_agreement
-from packshot.training.labels import GradeThresholds, Labels
-from packshot.training.method_comparison import baseline_values, compare_methods
+from packshot.training.evaluation.fault_responses import SEVERITIES, mean_monotony, summarize
+from packshot.training.evaluation.method_comparison import baseline_values, compare_methods
+from packshot.training.evaluation.quality import agreement_by_subset
+from packshot.training.feedback.label_agreement import GRADED, ORDERED, label_agreement
+from packshot.training.feedback.labels import GradeThresholds, Labels
 from packshot.training.metrics import bootstrap, srcc
-from packshot.training.quality_evaluation import agreement_by_subset
 from packshot.training.report_file import json_text
 
 

@@ -16,16 +16,16 @@ from packshot.errors import TrainingError
 from packshot.models.efficientnet_lite import imagenet_checkpoint
 from packshot.models.quality import QualityNet
 from packshot.models.weights import load_quality_net, save_weights
-from packshot.training.feedback import hold_out, learn_from_labels
-from packshot.training.feedback_features import (
+from packshot.training.feedback.features import (
     LabelledFeatures,
     labelled_features,
     scores_of,
     serving_features,
 )
-from packshot.training.feedback_recipe import FeedbackRecipe
-from packshot.training.feedback_trainer import fine_tune, grade_loss, ranking_loss
-from packshot.training.labels import GradeThresholds, Labels
+from packshot.training.feedback.labels import GradeThresholds, Labels
+from packshot.training.feedback.learning import hold_out, learn_from_labels
+from packshot.training.feedback.recipe import FeedbackRecipe
+from packshot.training.feedback.trainer import fine_tune, grade_loss, ranking_loss
 from packshot.training.metrics import FloatArray, srcc
 
 RECIPE = FeedbackRecipe(views=2, steps=200, batch=16, anchors=16)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from packshot.errors import TrainingError
-from packshot.training.label_file import read_labels
-from packshot.training.labels import GradeThresholds
+from packshot.training.feedback.label_file import read_labels
+from packshot.training.feedback.labels import GradeThresholds
 
 WriteLabels = Callable[[str], Path]
 

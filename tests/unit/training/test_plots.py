@@ -10,18 +10,18 @@ import pytest
 
 from packshot.contracts import LEARNED_ATTRIBUTES
 from packshot.errors import TrainingError
-from packshot.training.calibration import calibration
 from packshot.training.degradations import FAULTS
-from packshot.training.evaluation_plots import (
+from packshot.training.evaluation.calibration import calibration
+from packshot.training.evaluation.fault_responses import SEVERITIES, summarize
+from packshot.training.evaluation.plots import (
     plot_attribute_curves,
     plot_calibration,
     plot_confusion,
     plot_scatter,
 )
-from packshot.training.fault_responses import SEVERITIES, summarize
-from packshot.training.labels import Labels
+from packshot.training.feedback.labels import Labels
 from packshot.training.plotting import new_figure
-from packshot.training.training_curves import plot_training, read_log
+from packshot.training.quality.curves import plot_training, read_log
 
 LOG = "epoch,seconds,srcc,plcc,mos,bounds\n0,9.1,nan,0.5,0.2,0.01\n1,9.0,0.6,0.7,0.1,0.005\n"
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from packshot.training.quality_batches import Batch
-from packshot.training.quality_losses import LossWeights, quality_losses
+from packshot.training.quality.batches import Batch
+from packshot.training.quality.losses import LossWeights, quality_losses
 
 NAN = float("nan")
 

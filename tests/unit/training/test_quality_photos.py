@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from packshot.errors import TrainingError
-from packshot.training.quality_photos import (
+from packshot.training.quality.photos import (
     clean_photos,
     held_back_photos,
     split_biq2021,

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from packshot.contracts import VIEW_SIZE
-from packshot.training.quality_batches import MixConfig, MixedBatches, MixedDataset
-from packshot.training.quality_photos import (
+from packshot.training.quality.batches import MixConfig, MixedBatches, MixedDataset
+from packshot.training.quality.photos import (
     CleanPhoto,
     LabelledPhoto,
     clean_photos,
     split_biq2021,
 )
-from packshot.training.quality_samples import Augmentation, faulty_sample, labelled_sample
+from packshot.training.quality.samples import Augmentation, faulty_sample, labelled_sample
 
 
 @pytest.fixture

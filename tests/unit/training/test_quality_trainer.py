@@ -8,9 +8,9 @@ import torch
 
 from packshot.errors import TrainingError
 from packshot.training.checkpoint import load_checkpoint, save_checkpoint
-from packshot.training.quality_batches import MixConfig
-from packshot.training.quality_photos import clean_photos, split_biq2021
-from packshot.training.quality_trainer import QualityTrainer
+from packshot.training.quality.batches import MixConfig
+from packshot.training.quality.photos import clean_photos, split_biq2021
+from packshot.training.quality.trainer import QualityTrainer
 from packshot.training.recipes import QUALITY_RECIPES, QualityRecipe, quality_smoke
 
 RECIPE = dataclasses.replace(
@@ -37,7 +37,7 @@ def trainer(data_folder: Path, run_folder: Path) -> QualityTrainer:
 def test_interrupted_training_resumes_to_the_same_result(
     data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("packshot.training.quality_trainer.CHECKPOINT_EVERY_STEPS", 1)
+    monkeypatch.setattr("packshot.training.quality.trainer.CHECKPOINT_EVERY_STEPS", 1)
     unbroken = trainer(data_folder, tmp_path / "unbroken").fit()
 
     def interrupt(epoch: int, step: int, _: dict[str, float]) -> None:

@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 
 from packshot.models.quality import QualityNet
 from packshot.models.weights import load_quality_net, save_weights
-from packshot.training import cli, evaluation_cli, quality_evaluation
+from packshot.training import cli
 from packshot.training.degradations import FAULTS
-from packshot.training.feedback_recipe import FeedbackRecipe
+from packshot.training.evaluation import cli as evaluation_cli
+from packshot.training.evaluation import quality as quality_evaluation
+from packshot.training.feedback.recipe import FeedbackRecipe
 
 RUNNER = CliRunner()
 

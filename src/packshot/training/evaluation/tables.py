@@ -5,11 +5,11 @@ from __future__ import annotations
 from rich.table import Table
 
 from packshot.contracts import LEARNED_ATTRIBUTES
-from packshot.training.calibration import EXPECTED_WITHIN, Calibration
-from packshot.training.false_alarms import ALARM_BELOW, FalseAlarms
-from packshot.training.fault_responses import MEDIUM_SEVERITY, FaultResponse
-from packshot.training.method_comparison import MethodAgreement
-from packshot.training.quality_evaluation import Agreement, QualityEvaluation
+from packshot.training.evaluation.calibration import EXPECTED_WITHIN, Calibration
+from packshot.training.evaluation.false_alarms import ALARM_BELOW, FalseAlarms
+from packshot.training.evaluation.fault_responses import MEDIUM_SEVERITY, FaultResponse
+from packshot.training.evaluation.method_comparison import MethodAgreement
+from packshot.training.evaluation.quality import Agreement, QualityEvaluation
 
 
 def evaluation_tables(evaluation: QualityEvaluation) -> list[Table]:

@@ -13,10 +13,10 @@ from torch import Tensor
 from packshot.imaging.views import fragments, global_view
 from packshot.models.quality import QualityNet
 from packshot.training.degradations import FAULTS
-from packshot.training.feedback_recipe import FeedbackRecipe
-from packshot.training.predictions import open_photo
-from packshot.training.quality_photos import PixelArray
-from packshot.training.quality_samples import augment
+from packshot.training.evaluation.predictions import open_photo
+from packshot.training.feedback.recipe import FeedbackRecipe
+from packshot.training.quality.photos import PixelArray
+from packshot.training.quality.samples import augment
 
 Views = tuple[PixelArray, PixelArray]
 Advance = Callable[[int], None]

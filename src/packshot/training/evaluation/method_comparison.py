@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from packshot.training.baselines import Baseline
-from packshot.training.label_agreement import label_agreement
-from packshot.training.labels import Labels
+from packshot.training.evaluation.baselines import Baseline
+from packshot.training.evaluation.predictions import open_photo
+from packshot.training.feedback.label_agreement import label_agreement
+from packshot.training.feedback.labels import Labels
 from packshot.training.metrics import Estimate, FloatArray
-from packshot.training.predictions import open_photo
 
 Advance = Callable[[int], None]
 """Called with the number of photos just finished."""

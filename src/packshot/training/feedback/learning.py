@@ -15,13 +15,13 @@ from torch import Tensor
 from packshot.errors import TrainingError
 from packshot.models.quality import QualityNet
 from packshot.models.weights import load_quality_net, save_weights
-from packshot.training.feedback_features import labelled_features, scores_of, serving_features
-from packshot.training.feedback_recipe import FeedbackRecipe
-from packshot.training.feedback_trainer import fine_tune
-from packshot.training.label_agreement import label_agreement
-from packshot.training.labels import Labels
+from packshot.training.feedback.features import labelled_features, scores_of, serving_features
+from packshot.training.feedback.label_agreement import label_agreement
+from packshot.training.feedback.labels import Labels
+from packshot.training.feedback.recipe import FeedbackRecipe
+from packshot.training.feedback.trainer import fine_tune
 from packshot.training.metrics import METRICS, Estimate, FloatArray, bootstrap
-from packshot.training.quality_photos import LabelledPhoto, split_biq2021
+from packshot.training.quality.photos import LabelledPhoto, split_biq2021
 from packshot.training.report_file import write_json
 
 WEIGHTS_NAME = "quality.safetensors"

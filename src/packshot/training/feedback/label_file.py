@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from packshot.errors import ImageError, TrainingError
-from packshot.training.labels import GRADES, LabelKind, Labels
-from packshot.training.quality_photos import read_photo
+from packshot.training.feedback.labels import GRADES, LabelKind, Labels
+from packshot.training.quality.photos import read_photo
 
 SHOWN_OFFENDERS = 5
 EXPECTED_HEADERS = "file,score (0-100) | file,mos (0-1) | file,grade | better,worse"
@@ -27,7 +27,7 @@ def read_labels(path: Path, *, photos_root: Path | None = None, minimum: int) ->
     """Read and check a labels file.
 
     Args:
-        path: CSV file, UTF-8, with one of the headers of ``packshot.training.labels``.
+        path: CSV file, UTF-8, with one of the headers of ``packshot.training.feedback.labels``.
         photos_root: Folder the named files are in; by default the folder of ``path``.
         minimum: Fewest labels taken.
 

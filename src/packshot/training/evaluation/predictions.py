@@ -13,7 +13,7 @@ from packshot.errors import ImageError, TrainingError
 from packshot.imaging.views import fragments, global_view
 from packshot.models.quality import QualityNet
 from packshot.training.metrics import FloatArray
-from packshot.training.quality_photos import PixelArray, read_photo
+from packshot.training.quality.photos import PixelArray, read_photo
 
 BATCH_SIZE = 16
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from packshot.training.quality_photos import CleanPhoto, LabelledPhoto
-from packshot.training.quality_samples import (
+from packshot.training.quality.photos import CleanPhoto, LabelledPhoto
+from packshot.training.quality.samples import (
     Augmentation,
     Sample,
     faulty_sample,

@@ -21,10 +21,10 @@ from packshot.models.efficientnet_lite import EfficientNetLite0, imagenet_checkp
 from packshot.models.quality import QualityNet
 from packshot.training.checkpoint import load_checkpoint, save_checkpoint
 from packshot.training.metrics import plcc, srcc
-from packshot.training.quality_batches import MixedDataset, mixed_loader, stack
-from packshot.training.quality_losses import quality_losses
-from packshot.training.quality_photos import CleanPhoto, LabelledPhoto
-from packshot.training.quality_samples import labelled_sample
+from packshot.training.quality.batches import MixedDataset, mixed_loader, stack
+from packshot.training.quality.losses import quality_losses
+from packshot.training.quality.photos import CleanPhoto, LabelledPhoto
+from packshot.training.quality.samples import labelled_sample
 from packshot.training.recipes import QualityRecipe
 
 Report = Callable[[int, int, dict[str, float]], None]

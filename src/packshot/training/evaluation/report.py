@@ -9,14 +9,14 @@ from typing import Any
 from rich.console import Console
 
 from packshot.contracts import LEARNED_ATTRIBUTES
-from packshot.training.evaluation_plots import (
+from packshot.training.evaluation.plots import (
     plot_attribute_curves,
     plot_calibration,
     plot_confusion,
     plot_scatter,
 )
-from packshot.training.evaluation_tables import evaluation_tables
-from packshot.training.quality_evaluation import QualityEvaluation
+from packshot.training.evaluation.quality import QualityEvaluation
+from packshot.training.evaluation.tables import evaluation_tables
 from packshot.training.report_file import write_json
 
 TABLE_WIDTH = 150

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from packshot.training.labels import GRADES, GradeThresholds, Labels
+from packshot.training.feedback.labels import GRADES, GradeThresholds, Labels
 from packshot.training.metrics import METRICS, Estimate, FloatArray, bootstrap
 
 RANK_METRICS = ("SRCC", "KRCC")

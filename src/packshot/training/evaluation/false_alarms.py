@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from packshot.contracts import LEARNED_ATTRIBUTES
 from packshot.models.quality import QualityNet
-from packshot.training.predictions import open_photo, predict_pictures
+from packshot.training.evaluation.predictions import open_photo, predict_pictures
 
 PixelArray = npt.NDArray[np.uint8]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from packshot.training.labels import GradeThresholds
-from packshot.training.quality_samples import Augmentation
+from packshot.training.feedback.labels import GradeThresholds
+from packshot.training.quality.samples import Augmentation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from packshot.contracts import GRID, LEARNED_ATTRIBUTES, PATCH_SIZE
 from packshot.imaging.views import fragments, global_view
 from packshot.training.degradations import FAULTS, Fault
-from packshot.training.quality_photos import CleanPhoto, LabelledPhoto, PixelArray, read_photo
+from packshot.training.quality.photos import CleanPhoto, LabelledPhoto, PixelArray, read_photo
 
 
 @dataclass(frozen=True, kw_only=True)

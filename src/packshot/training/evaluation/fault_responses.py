@@ -12,9 +12,9 @@ from scipy import stats
 from packshot.contracts import LEARNED_ATTRIBUTES
 from packshot.models.quality import QualityNet
 from packshot.training.degradations import FAULTS, Fault
+from packshot.training.evaluation.predictions import open_photo, predict_pictures
 from packshot.training.metrics import FloatArray
-from packshot.training.predictions import open_photo, predict_pictures
-from packshot.training.quality_photos import LabelledPhoto, held_back_photos
+from packshot.training.quality.photos import LabelledPhoto, held_back_photos
 
 SEVERITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MEDIUM_SEVERITY = 0.5

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from packshot.contracts import LEARNED_ATTRIBUTES
-from packshot.training.calibration import Calibration
-from packshot.training.fault_responses import MEDIUM_SEVERITY, SEVERITIES, FaultResponse
-from packshot.training.labels import GRADES, Labels
+from packshot.training.evaluation.calibration import Calibration
+from packshot.training.evaluation.fault_responses import MEDIUM_SEVERITY, SEVERITIES, FaultResponse
+from packshot.training.feedback.labels import GRADES, Labels
 from packshot.training.metrics import FloatArray
 from packshot.training.plotting import new_figure, save_figure
 

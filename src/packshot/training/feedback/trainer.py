@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from packshot.models.quality import QualityNet
-from packshot.training.feedback_features import LabelledFeatures, scores_of
-from packshot.training.feedback_recipe import FeedbackRecipe
-from packshot.training.labels import GradeThresholds, Labels
+from packshot.training.feedback.features import LabelledFeatures, scores_of
+from packshot.training.feedback.labels import GradeThresholds, Labels
+from packshot.training.feedback.recipe import FeedbackRecipe
 
 Report = Callable[[int, dict[str, float]], None]
 """Called after each step with (step, losses)."""

@@ -10,21 +10,25 @@ import numpy as np
 
 from packshot.errors import TrainingError
 from packshot.models.quality import QualityNet
-from packshot.training.baselines import PLAIN_BASELINES, brisque
-from packshot.training.calibration import Calibration, calibration
 from packshot.training.degradations import FAULTS
-from packshot.training.false_alarms import FalseAlarms, false_alarms
-from packshot.training.fault_responses import (
+from packshot.training.evaluation.baselines import PLAIN_BASELINES, brisque
+from packshot.training.evaluation.calibration import Calibration, calibration
+from packshot.training.evaluation.false_alarms import FalseAlarms, false_alarms
+from packshot.training.evaluation.fault_responses import (
     FaultResponse,
     fault_responses,
     unseen_clean_photos,
 )
-from packshot.training.label_agreement import label_agreement
-from packshot.training.labels import GradeThresholds, Labels
-from packshot.training.method_comparison import MethodAgreement, baseline_values, compare_methods
+from packshot.training.evaluation.method_comparison import (
+    MethodAgreement,
+    baseline_values,
+    compare_methods,
+)
+from packshot.training.evaluation.predictions import Predictions, predict_photos
+from packshot.training.feedback.label_agreement import label_agreement
+from packshot.training.feedback.labels import GradeThresholds, Labels
 from packshot.training.metrics import Estimate, FloatArray
-from packshot.training.predictions import Predictions, predict_photos
-from packshot.training.quality_photos import LabelledPhoto, held_back_photos, split_biq2021
+from packshot.training.quality.photos import LabelledPhoto, held_back_photos, split_biq2021
 
 Advance = Callable[[str, int, int], None]
 """Called with (what is being measured, how much of it is done, how much there is)."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from packshot.training.quality_batches import Batch
+from packshot.training.quality.batches import Batch
 
 
 @dataclass(frozen=True, kw_only=True)

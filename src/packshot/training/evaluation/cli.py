@@ -15,14 +15,14 @@ from rich.console import Console
 
 from packshot.errors import PackshotError
 from packshot.models.weights import load_quality_net
-from packshot.training.baselines import MISSING_BRISQUE
-from packshot.training.evaluation_report import report_numbers, write_report
-from packshot.training.evaluation_tables import evaluation_tables
-from packshot.training.label_file import read_labels
-from packshot.training.labels import MINIMUM_TO_MEASURE, GradeThresholds
+from packshot.training.evaluation.baselines import MISSING_BRISQUE
+from packshot.training.evaluation.quality import evaluate_quality
+from packshot.training.evaluation.report import report_numbers, write_report
+from packshot.training.evaluation.tables import evaluation_tables
+from packshot.training.feedback.label_file import read_labels
+from packshot.training.feedback.labels import MINIMUM_TO_MEASURE, GradeThresholds
 from packshot.training.plotting import new_figure
 from packshot.training.progress import StageProgress
-from packshot.training.quality_evaluation import evaluate_quality
 from packshot.training.report_file import json_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)

@@ -1,0 +1,1 @@
+"""Measuring the networks: agreement with people, answers to faults, false alarms."""

@@ -1,0 +1,1 @@
+"""Training the quality network: photos, samples, batches, losses, loop."""
