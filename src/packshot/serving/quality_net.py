@@ -20,7 +20,7 @@ DEFAULT_MODEL_FILE = "model.xml"
 class QualityNet:
     """Runs the network on every image of a dynamic batch, one image per inference.
 
-    One image alone gets all threads. Several run side by side, one thread each, since a batch
+    One image alone gets all threads. Several share them, ``streams`` at a time, since a batch
     tensor buys nothing on a CPU: with two threads, 16 images took 25/s as one batch and 47/s
     as single images on two streams, and every new batch size cost up to 1.7 s when first seen.
 
@@ -35,8 +35,10 @@ class QualityNet:
         threads = context.count("threads", 0) or len(os.sched_getaffinity(0))
         streams = min(context.count("streams", 0) or threads, threads)
         model = _read(path)
-        self._alone = _compile(model, threads=threads, streams=1).create_infer_request()
-        self._many = ov.AsyncInferQueue(_compile(model, threads=threads, streams=streams), streams)
+        alone = _compile(model, threads=threads, streams=1)
+        many = alone if streams == 1 else _compile(model, threads=threads, streams=streams)
+        self._alone = alone.create_infer_request()
+        self._many = ov.AsyncInferQueue(many, streams)
         self._many.set_callback(_keep_outputs)
         self._warm_up(streams)
 
