@@ -42,7 +42,8 @@ class Rule:
         source: Where the rule is written.
         effective_from: First day it counts.
         effective_until: Last day it counts; None for no end.
-        confidence: How sure we are that the source says so today.
+        confidence: How sure we are that the source says so today: "high" where its own page was
+            read, "medium" where independent guides agree, "unverified" where we have hearsay.
         message: Own words; None takes the standard ones for the quantity.
     """
 

@@ -2,6 +2,7 @@
 
 packshot-train quality --data ../shared/data --run runs/quality
 packshot-train quality --data ../shared/data --run runs/quality      # again: resumes
+packshot-train quality --data ../shared/data --recipe refine --init weights/quality.safetensors
 packshot-train quality --labels my.csv --init weights/quality.safetensors
 """
 
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from packshot.errors import PackshotError, TrainingError
-from packshot.models.weights import save_weights
+from packshot.models.weights import load_quality_net, save_weights
 from packshot.training.feedback.label_file import read_labels
 from packshot.training.feedback.labels import MINIMUM_TO_TRAIN, GradeThresholds
 from packshot.training.feedback.learning import (
@@ -66,7 +67,12 @@ def quality(
             " better,worse): improve the network --init by them."
         ),
     ] = None,
-    init: Annotated[Path | None, typer.Option(help="Weights to start from, with --labels.")] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            help="Weights to start from; --labels needs them. [default: an ImageNet backbone]"
+        ),
+    ] = None,
     photos_root: Annotated[
         Path | None,
         typer.Option(help="Folder of the labelled photos. [default: that of the labels]"),
@@ -89,11 +95,11 @@ def quality(
     """
     torch.set_num_threads(threads)
     if labels is None:
-        if data is None or init is not None or photos_root is not None:
+        if data is None or photos_root is not None:
             raise typer.BadParameter(
-                "training from scratch needs --data; --init and --photos-root go with --labels"
+                "training without --labels needs --data; --photos-root goes with --labels"
             )
-        _train(data, run or Path("runs/quality"), recipe, device, workers, photos)
+        _train(data, run or Path("runs/quality"), recipe, init, device, workers, photos)
         return
     if init is None:
         raise typer.BadParameter("--labels needs --init, the weights to start from")
@@ -117,7 +123,13 @@ def quality(
 
 
 def _train(
-    data: Path, run: Path, recipe: str, device: str, workers: int, photos: int | None
+    data: Path,
+    run: Path,
+    recipe: str,
+    init: Path | None,
+    device: str,
+    workers: int,
+    photos: int | None,
 ) -> None:
     if recipe not in QUALITY_RECIPES:
         raise typer.BadParameter(f"no recipe {recipe!r}; known: {', '.join(QUALITY_RECIPES)}")
@@ -130,6 +142,7 @@ def _train(
         run_folder=run,
         device=device,
         workers=workers,
+        initial=None if init is None else load_quality_net(init),
     )
     steps, epochs = len(trainer.loader), trainer.recipe.epochs
     with StageProgress(console) as progress:

@@ -64,6 +64,18 @@ def quality_default() -> QualityRecipe:
     return QualityRecipe(name="default")
 
 
+def quality_refine() -> QualityRecipe:
+    """More of the same at a lower rate and with more faults, from weights that are good already."""
+    return QualityRecipe(
+        name="refine",
+        epochs=3,
+        backbone_rate=6e-5,
+        head_rate=3e-4,
+        warmup_steps=50,
+        mix=MixConfig(labelled=16, faulty=12),
+    )
+
+
 def quality_smoke() -> QualityRecipe:
     """A minute's run that proves the machinery, not the network."""
     return QualityRecipe(
@@ -71,4 +83,6 @@ def quality_smoke() -> QualityRecipe:
     )
 
 
-QUALITY_RECIPES = {recipe().name: recipe for recipe in (quality_default, quality_smoke)}
+QUALITY_RECIPES = {
+    recipe().name: recipe for recipe in (quality_default, quality_refine, quality_smoke)
+}

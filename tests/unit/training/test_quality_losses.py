@@ -4,11 +4,17 @@ import torch
 
 from packshot.training.quality.batches import Batch
 from packshot.training.quality.losses import LossWeights, quality_losses
+from packshot.training.quality.samples import NO_FAULT
 
 NAN = float("nan")
 
 
-def batch(mos: list[float], ceiling: list[float], attributes: torch.Tensor) -> Batch:
+def batch(
+    mos: list[float],
+    ceiling: list[float],
+    attributes: torch.Tensor,
+    only_fault: int = NO_FAULT,
+) -> Batch:
     count = len(mos)
     views = torch.zeros(count, 224, 224, 3, dtype=torch.uint8)
     return Batch(
@@ -19,6 +25,7 @@ def batch(mos: list[float], ceiling: list[float], attributes: torch.Tensor) -> B
         score_ceiling=torch.tensor(ceiling),
         attributes=attributes,
         quality_map=torch.full((count, 7, 7, 7), NAN),
+        only_fault=torch.full((count,), only_fault),
     )
 
 
@@ -63,3 +70,17 @@ def test_a_score_above_its_ceiling_costs_and_below_does_not() -> None:
     below = quality_losses(outputs([0.2, 0.5, 0.3], zeros), truth, LossWeights())  # type: ignore[arg-type]
     assert float(above["bounds"]) > 0
     assert float(below["bounds"]) == 0
+
+
+def test_blaming_the_wrong_attribute_costs_more_the_surer_it_is() -> None:
+    unknown = torch.full((2, 7), NAN)
+    truth = batch([0.2, 0.5], [NAN, NAN], unknown, only_fault=3)
+
+    def cost(lowered: int, depth: float) -> float:
+        logits = torch.zeros(2, 7)
+        logits[:, lowered] = -depth
+        losses = quality_losses(outputs([0.2, 0.5], logits), truth, LossWeights())  # type: ignore[arg-type]
+        return float(losses["lowest_attribute"])
+
+    assert cost(3, 8.0) < 0.01
+    assert cost(3, 2.0) < cost(5, 2.0) < cost(5, 8.0)

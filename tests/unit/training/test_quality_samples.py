@@ -13,7 +13,13 @@ from packshot.training.quality.photos import (
     clean_photos,
     split_biq2021,
 )
-from packshot.training.quality.samples import Augmentation, faulty_sample, labelled_sample
+from packshot.training.quality.samples import (
+    CLEAN_STUDIO_SCORE,
+    NO_FAULT,
+    Augmentation,
+    faulty_sample,
+    labelled_sample,
+)
 
 
 @pytest.fixture
@@ -40,16 +46,30 @@ def test_faulty_samples_cover_clean_uniform_and_regional_faults(clean: CleanPhot
         np.testing.assert_allclose(sample.quality_map.mean(axis=(1, 2)), sample.attributes, 1e-5)
     assert any(len(np.unique(s.quality_map)) > 2 for s in regional)
     for sample in untouched:
-        assert sample.score_floor == 0.65
+        assert sample.score_floor == CLEAN_STUDIO_SCORE
         assert np.isnan(sample.score_ceiling)
     for sample in uniform:
         assert sample.score_ceiling < 0.75
+
+
+def test_one_visible_fault_over_the_whole_photo_names_the_attribute_to_blame(
+    clean: CleanPhoto,
+) -> None:
+    samples = draw(clean, 120)
+    blamed = [s for s in samples if s.only_fault != NO_FAULT]
+    assert len({s.only_fault for s in blamed}) > 3
+    for sample in blamed:
+        assert (sample.attributes < 1).sum() == 1
+        assert int(sample.attributes.argmin()) == sample.only_fault
+        assert sample.attributes.min() <= 0.8
+    assert any((s.attributes < 1).sum() == 2 for s in samples if s.only_fault == NO_FAULT)
 
 
 def test_untrusted_photos_teach_only_the_applied_fault(data_folder: Path) -> None:
     photo = CleanPhoto(path=data_folder / "studio" / "01.jpg", mos=None, trusted=False)
     for sample in draw(photo, 30):
         assert not (sample.attributes == 1).any()
+        assert sample.only_fault == NO_FAULT
         assert np.isnan(sample.score_floor)
         assert np.isnan(sample.score_ceiling)
 

@@ -69,7 +69,7 @@ def test_training_from_scratch_writes_weights_and_curves(data_folder: Path, tmp_
     ("arguments", "message"),
     [
         ([], "needs --data"),
-        (["--data", ".", "--init", "w"], "go with --labels"),
+        (["--data", ".", "--photos-root", "w"], "goes with --labels"),
         (["--data", ".", "--recipe", "secret"], "no recipe 'secret'"),
         (["--labels", "my.csv"], "--labels needs --init"),
         (["--labels", "m", "--init", "w", "--medium-from", "90"], "expected 0 < medium_from"),

@@ -2,6 +2,7 @@
 
 packshot-eval quality --data ../shared/data --out reports/quality
 packshot-eval quality --labels my.csv --data my_photos
+packshot-eval variants --data ../shared/data
 """
 
 from __future__ import annotations
@@ -17,16 +18,20 @@ from packshot.errors import PackshotError
 from packshot.models.weights import load_quality_net
 from packshot.training.evaluation.baselines import MISSING_BRISQUE
 from packshot.training.evaluation.quality import evaluate_quality
-from packshot.training.evaluation.report import report_numbers, write_report
-from packshot.training.evaluation.tables import evaluation_tables
+from packshot.training.evaluation.report import TABLE_WIDTH, report_numbers, write_report
+from packshot.training.evaluation.tables import evaluation_tables, variant_table
+from packshot.training.evaluation.variants import compare_variants
 from packshot.training.feedback.label_file import read_labels
 from packshot.training.feedback.labels import MINIMUM_TO_MEASURE, GradeThresholds
 from packshot.training.plotting import new_figure
 from packshot.training.progress import StageProgress
+from packshot.training.quality.photos import split_biq2021
 from packshot.training.report_file import json_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 console = Console()
+if not console.is_terminal:
+    console = Console(width=TABLE_WIDTH)  # rich would cut tables to 80 columns in a pipe
 progress_console = Console(stderr=True)
 _GRADES = GradeThresholds()
 
@@ -110,6 +115,27 @@ def quality(
     if out is not None:
         written = write_report(evaluation, out, numbers)
         progress_console.print(f"written to {out}: {', '.join(written)}", markup=False)
+
+
+@app.command()
+def variants(
+    data: Annotated[Path, typer.Option(help="Folder with biq2021/.")],
+    resamples: Annotated[
+        int, typer.Option(min=10, help="Draws of each bootstrap interval.")
+    ] = 1000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """What a smaller or larger quality network would gain or lose (frozen features, minutes)."""
+    with StageProgress(progress_console) as progress:
+        results = compare_variants(
+            split_biq2021(data / "biq2021"),
+            resamples=resamples,
+            advance=lambda done, total: progress.advance("features", done, total),
+        )
+    if as_json:
+        typer.echo(json_text(results), nl=False)
+    else:
+        console.print(variant_table(results))
 
 
 def main() -> None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from packshot.errors import TrainingError
 from packshot.models.quality import QualityNet
 from packshot.training.degradations import FAULTS
 from packshot.training.evaluation.baselines import PLAIN_BASELINES, brisque
 from packshot.training.evaluation.calibration import Calibration, calibration
+from packshot.training.evaluation.cost import Cost, measure_cost
 from packshot.training.evaluation.false_alarms import FalseAlarms, false_alarms
 from packshot.training.evaluation.fault_responses import (
     FaultResponse,
@@ -57,6 +59,7 @@ class QualityEvaluation:
         clean_photos: Photos faults were applied to.
         faults: A response a fault; empty where no clean photos are at hand.
         false_alarms: On held-back studio photos; empty where there are none.
+        cost: Of the network.
     """
 
     labels: Labels
@@ -68,6 +71,7 @@ class QualityEvaluation:
     clean_photos: int
     faults: list[FaultResponse]
     false_alarms: list[FalseAlarms]
+    cost: Cost
 
     @property
     def own_lowest(self) -> float:
@@ -123,6 +127,8 @@ def evaluate_quality(
     if labels is None:
         raise TrainingError("nothing to measure on: give a data folder or labels")
     photos = labels.photos
+    # channels_last: three times faster on CPU for depthwise convolutions.
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     predictions = predict_photos(network, photos, _counted(advance, "scores", len(photos)))
     brisque_baseline = brisque()
     baselines = (*([brisque_baseline] if brisque_baseline else []), *PLAIN_BASELINES)
@@ -143,6 +149,7 @@ def evaluate_quality(
         clean_photos=len(clean),
         faults=_faults(network, clean, advance),
         false_alarms=false_alarms(network, studio) if studio else [],
+        cost=measure_cost(network),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from packshot.contracts import LEARNED_ATTRIBUTES
+from packshot.training.evaluation.failures import plot_failures, worst_failures
 from packshot.training.evaluation.plots import (
     plot_attribute_curves,
     plot_calibration,
@@ -35,6 +36,7 @@ def report_numbers(evaluation: QualityEvaluation, *, weights: Path, digest: str)
         "own_lowest": evaluation.own_lowest if evaluation.faults else None,
         "faults": evaluation.faults,
         "false_alarms": evaluation.false_alarms,
+        "cost": evaluation.cost,
     }
 
 
@@ -55,6 +57,10 @@ def write_report(evaluation: QualityEvaluation, folder: Path, numbers: dict[str,
     if evaluation.calibration is not None:
         plot_calibration(evaluation.calibration, folder / "calibration.png")
         written.append("calibration.png")
+    if evaluation.labels.kind == "scores":
+        failures = worst_failures(evaluation.labels, evaluation.predictions.scores)
+        plot_failures(*failures, folder / "failures.png")
+        written.append("failures.png")
     if evaluation.faults:
         plot_attribute_curves(evaluation.faults, folder / "attribute_curves.png")
         plot_confusion(evaluation.faults, folder / "confusion.png")

@@ -6,10 +6,12 @@ from rich.table import Table
 
 from packshot.contracts import LEARNED_ATTRIBUTES
 from packshot.training.evaluation.calibration import EXPECTED_WITHIN, Calibration
+from packshot.training.evaluation.cost import Cost
 from packshot.training.evaluation.false_alarms import ALARM_BELOW, FalseAlarms
 from packshot.training.evaluation.fault_responses import MEDIUM_SEVERITY, FaultResponse
 from packshot.training.evaluation.method_comparison import MethodAgreement
 from packshot.training.evaluation.quality import Agreement, QualityEvaluation
+from packshot.training.evaluation.variants import VariantResult
 
 
 def evaluation_tables(evaluation: QualityEvaluation) -> list[Table]:
@@ -22,6 +24,7 @@ def evaluation_tables(evaluation: QualityEvaluation) -> list[Table]:
         tables.append(confusion_table(evaluation.faults, evaluation.own_lowest))
     if evaluation.false_alarms:
         tables.append(false_alarm_table(evaluation.false_alarms))
+    tables.append(cost_table(evaluation.cost))
     return tables
 
 
@@ -126,5 +129,37 @@ def false_alarm_table(groups: list[FalseAlarms]) -> Table:
             f"{group.mean_score:.1f}",
             f"{group.any_attribute:.0%}",
             *(f"{group.by_attribute[name]:.0%}" for name in LEARNED_ATTRIBUTES),
+        )
+    return table
+
+
+def cost_table(cost: Cost) -> Table:
+    """Parameters, multiply-accumulates and time."""
+    table = Table(title="Cost of a photo, both views", caption=f"PyTorch {cost.torch_version}")
+    for heading in ("parameters", "MACs", "ms at one thread"):
+        table.add_column(heading, justify="right")
+    table.add_row(
+        f"{cost.parameters / 1e6:.2f} M", f"{cost.macs / 1e9:.2f} G", f"{cost.milliseconds:.1f}"
+    )
+    return table
+
+
+def variant_table(results: list[VariantResult]) -> Table:
+    """Variants by frozen features."""
+    table = Table(
+        title="Variants: ridge regression on frozen ImageNet features",
+        caption="compare the rows with each other; fine-tuning lifts them all",
+    )
+    table.add_column("variant", no_wrap=True)
+    table.add_column("backbone parameters", justify="right")
+    table.add_column("MACs", justify="right")
+    for metric in results[0].metrics:
+        table.add_column(metric, no_wrap=True)
+    for result in results:
+        table.add_row(
+            result.name,
+            f"{result.backbone_parameters / 1e6:.2f} M",
+            f"{result.macs / 1e9:.2f} G",
+            *(str(estimate) for estimate in result.metrics.values()),
         )
     return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,11 @@ class Batch:
     score_ceiling: Tensor
     attributes: Tensor
     quality_map: Tensor
+    only_fault: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
 def stack(samples: Sequence[Sample]) -> Batch:
@@ -47,6 +52,7 @@ def stack(samples: Sequence[Sample]) -> Batch:
         score_ceiling=stacked("score_ceiling").float(),
         attributes=stacked("attributes"),
         quality_map=stacked("quality_map"),
+        only_fault=stacked("only_fault").long(),
     )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from packshot.training.quality.batches import Batch
+from packshot.training.quality.samples import NO_FAULT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,8 @@ class LossWeights:
         bounds: How far scores of faulty photos lie above, of clean ones below, their bound.
         attributes: Cross-entropy of the attributes.
         own_attribute: Extra weight of the attribute that a fault was applied to.
+        lowest_attribute: Cross-entropy of which attribute is the lowest, where one fault was
+            applied: kinds of fault that look alike must still be told apart.
         quality_map: Cross-entropy of the quality map.
         uncertainty: Absolute error of the predicted absolute error of the score.
     """
@@ -30,6 +33,7 @@ class LossWeights:
     bounds: float = 0.5
     attributes: float = 0.5
     own_attribute: float = 3.0
+    lowest_attribute: float = 0.2
     quality_map: float = 0.3
     uncertainty: float = 0.3
 
@@ -57,6 +61,8 @@ def quality_losses(
         "bounds": weights.bounds * 10.0 * (above + below).mean(),
         "attributes": weights.attributes
         * _masked_cross_entropy(attribute_logits, batch.attributes, weights.own_attribute),
+        "lowest_attribute": weights.lowest_attribute
+        * _lowest_cross_entropy(attribute_logits, batch.only_fault),
         "quality_map": weights.quality_map
         * _masked_cross_entropy(map_logits, batch.quality_map, weights.own_attribute),
         "uncertainty": weights.uncertainty * F.l1_loss(uncertainty.flatten()[labelled], error),
@@ -67,6 +73,14 @@ def _pearson(a: Tensor, b: Tensor) -> Tensor:
     a, b = a - a.mean(), b - b.mean()
     correlation: Tensor = (a * b).sum() / (a.norm() * b.norm()).clamp_min(1e-8)
     return correlation
+
+
+def _lowest_cross_entropy(attribute_logits: Tensor, only_fault: Tensor) -> Tensor:
+    """Cross-entropy of the softmax over negated logits: the lowest is the likeliest fault."""
+    known = only_fault != NO_FAULT
+    if not bool(known.any()):
+        return attribute_logits.sum() * 0.0
+    return F.cross_entropy(-attribute_logits[known], only_fault[known])
 
 
 def _masked_cross_entropy(logits: Tensor, targets: Tensor, own_weight: float) -> Tensor:

@@ -14,6 +14,10 @@ from packshot.imaging.views import fragments, global_view
 from packshot.training.degradations import FAULTS, Fault
 from packshot.training.quality.photos import CleanPhoto, LabelledPhoto, PixelArray, read_photo
 
+NO_FAULT = -1
+VISIBLE_SEVERITY = 0.2
+CLEAN_STUDIO_SCORE = 0.7
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
@@ -27,6 +31,8 @@ class Sample:
         score_ceiling: The score should be at most this, NaN where not known.
         attributes: [7] float32 targets, NaN where not known.
         quality_map: [7, 7, 7] float32 targets, NaN where not known.
+        only_fault: Index of the attribute of the one fault of an otherwise clean photo, which
+            should be the lowest of all; ``NO_FAULT`` where there is none or there are several.
     """
 
     global_view: PixelArray
@@ -36,6 +42,7 @@ class Sample:
     score_ceiling: float
     attributes: npt.NDArray[np.float32]
     quality_map: npt.NDArray[np.float32]
+    only_fault: int = NO_FAULT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +130,7 @@ def faulty_sample(
         score_ceiling=_score_ceiling(photo, worst),
         attributes=attributes,
         quality_map=quality_map,
+        only_fault=_only_fault(photo, chosen, worst),
     )
 
 
@@ -145,6 +153,13 @@ def _targets(
         attributes[index] = 1.0 - severities[fault.name]
         quality_map[index] = 1.0 - severities[fault.name] * coverage
     return attributes, quality_map
+
+
+def _only_fault(photo: CleanPhoto, chosen: Sequence[Fault], worst_severity: float) -> int:
+    """A fault too weak to see, in a region, or beside a photo's own faults names no attribute."""
+    if len(chosen) != 1 or not photo.trusted or worst_severity < VISIBLE_SEVERITY:
+        return NO_FAULT
+    return LEARNED_ATTRIBUTES.index(chosen[0].attribute)
 
 
 def _region_mask(image: PixelArray, rng: np.random.Generator) -> PixelArray:
@@ -185,7 +200,7 @@ def _patch_coverage(
 def _score_floor(photo: CleanPhoto, chosen: Sequence[Fault]) -> float:
     """Clean studio photos are good product photos, though nobody scored them."""
     if photo.mos is None and photo.trusted and not chosen:
-        return 0.65
+        return CLEAN_STUDIO_SCORE
     return float("nan")
 
 

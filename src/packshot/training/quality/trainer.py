@@ -113,18 +113,9 @@ class QualityTrainer:
         for index, batch in enumerate(self.loader):
             if index < skip:
                 continue
-            global_view = batch.global_view.to(self.device)
-            fragments = batch.fragments.to(self.device)
+            batch = batch.to(self.device)
             torch.manual_seed(self.recipe.seed + 1_000_003 * self.epoch + index)
-            outputs = self.network.heads(*self.network.features(global_view, fragments))
-            batch = dataclasses.replace(
-                batch,
-                **{
-                    field: getattr(batch, field).to(self.device)
-                    for field in ("mos", "score_floor", "score_ceiling", "attributes")
-                },
-                quality_map=batch.quality_map.to(self.device),
-            )
+            outputs = self.network.heads(*self.network.features(batch.global_view, batch.fragments))
             losses = quality_losses(outputs, batch, self.recipe.losses)
             self.optimizer.zero_grad(set_to_none=True)
             torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
