@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from packshot.contracts import LEARNED_ATTRIBUTES
+from packshot.errors import TrainingError
 from packshot.training.degradations import FAULTS, gaussian_blur, gaussian_noise
 from packshot.training.evaluation.baselines import (
     PLAIN_BASELINES,
@@ -25,6 +26,12 @@ from packshot.training.evaluation.false_alarms import (
 from packshot.training.evaluation.fault_responses import SEVERITIES, mean_monotony, summarize
 from packshot.training.evaluation.method_comparison import baseline_values, compare_methods
 from packshot.training.evaluation.quality import agreement_by_subset
+from packshot.training.evaluation.thresholds import (
+    Goal,
+    Thresholds,
+    decide,
+    suggest_thresholds,
+)
 from packshot.training.feedback.label_agreement import GRADED, ORDERED, label_agreement
 from packshot.training.feedback.labels import GradeThresholds, Labels
 from packshot.training.metrics import bootstrap, srcc
@@ -216,3 +223,22 @@ def test_calibration_tells_honest_from_overconfident() -> None:
     bold = calibration(scores, expected_error / 3, human)
     assert bold.observed > 2.5 * bold.predicted
     assert bold.within < 0.3
+
+
+def test_suggested_thresholds_decide_rightly_and_leave_no_more_than_needed_to_people() -> None:
+    human = np.linspace(0, 100, 101)
+    goal = Goal(good_from=50.0, right=0.9)
+    thresholds = suggest_thresholds(human + 5.0, np.full(101, 2.0), human, goal)
+    decisions = decide(human + 5.0, np.full(101, 2.0), human, thresholds, goal)
+    assert decisions.accepted_good >= 0.9
+    assert decisions.rejected_bad >= 0.9
+    lower = Thresholds(accept=thresholds.accept - 1, reject=thresholds.reject)
+    assert decide(human + 5.0, np.full(101, 2.0), human, lower, goal).accepted_good < 0.9
+    assert thresholds.reject <= thresholds.accept
+
+
+def test_no_threshold_is_suggested_where_scores_say_nothing() -> None:
+    rng = np.random.default_rng(0)
+    scores, human = rng.uniform(0, 100, (2, 200))
+    with pytest.raises(TrainingError, match="no threshold decides rightly on 95% of 10 photos"):
+        suggest_thresholds(scores, np.zeros(200), human, Goal())

@@ -2,24 +2,35 @@
 
 packshot-eval quality --data ../shared/data --out reports/quality
 packshot-eval quality --labels my.csv --data my_photos
+packshot-eval thresholds --data ../shared/data
 packshot-eval variants --data ../shared/data
 """
 
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from packshot.contracts import DEFAULT_POLICY
 from packshot.errors import PackshotError
 from packshot.models.weights import load_quality_net
+from packshot.policy import load_policy
 from packshot.training.evaluation.baselines import MISSING_BRISQUE
 from packshot.training.evaluation.quality import evaluate_quality
 from packshot.training.evaluation.report import TABLE_WIDTH, report_numbers, write_report
-from packshot.training.evaluation.tables import evaluation_tables, variant_table
+from packshot.training.evaluation.tables import decision_table, evaluation_tables, variant_table
+from packshot.training.evaluation.thresholds import (
+    Goal,
+    Thresholds,
+    decide,
+    scored_photos,
+    suggest_thresholds,
+)
 from packshot.training.evaluation.variants import compare_variants
 from packshot.training.feedback.label_file import read_labels
 from packshot.training.feedback.labels import MINIMUM_TO_MEASURE, GradeThresholds
@@ -115,6 +126,49 @@ def quality(
     if out is not None:
         written = write_report(evaluation, out, numbers)
         progress_console.print(f"written to {out}: {', '.join(written)}", markup=False)
+
+
+@app.command()
+def thresholds(
+    data: Annotated[Path, typer.Option(help="Folder with biq2021/.")],
+    weights: Annotated[Path, typer.Option(help="Safetensors file.")] = Path(
+        "weights/quality.safetensors"
+    ),
+    policy: Annotated[str, typer.Option(help="Policy whose thresholds to compare with.")] = (
+        DEFAULT_POLICY
+    ),
+    good_from: Annotated[
+        float, typer.Option(help="People's score, 0-100, from which a photo should be shown.")
+    ] = Goal.good_from,
+    right: Annotated[
+        float, typer.Option(help="Share of the decisions that should be right.")
+    ] = Goal.right,
+) -> None:
+    """Where a policy should accept and reject: chosen on validation photos, shown on others."""
+    try:
+        goal = Goal(good_from=good_from, right=right)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    split = split_biq2021(data / "biq2021")
+    network = load_quality_net(weights)
+    parts = {"validation": split.validation, "test": split.test}
+    with StageProgress(progress_console) as progress:
+        scored = {
+            name: scored_photos(network, part, partial(progress.advance, name))
+            for name, part in parts.items()
+        }
+    suggested = suggest_thresholds(*scored["validation"], goal)
+    shipped = load_policy(policy).score
+    compared = {
+        "suggested": suggested,
+        policy: Thresholds(accept=shipped.accept, reject=shipped.reject),
+    }
+    rows = [
+        (f"{part}, {name}", chosen, decide(*values, chosen, goal))
+        for part, values in scored.items()
+        for name, chosen in compared.items()
+    ]
+    console.print(decision_table(rows, goal))
 
 
 @app.command()

@@ -11,6 +11,7 @@ from packshot.training.evaluation.false_alarms import ALARM_BELOW, FalseAlarms
 from packshot.training.evaluation.fault_responses import MEDIUM_SEVERITY, FaultResponse
 from packshot.training.evaluation.method_comparison import MethodAgreement
 from packshot.training.evaluation.quality import Agreement, QualityEvaluation
+from packshot.training.evaluation.thresholds import Decisions, Goal, Thresholds
 from packshot.training.evaluation.variants import VariantResult
 
 
@@ -161,5 +162,28 @@ def variant_table(results: list[VariantResult]) -> Table:
             f"{result.backbone_parameters / 1e6:.2f} M",
             f"{result.macs / 1e9:.2f} G",
             *(str(estimate) for estimate in result.metrics.values()),
+        )
+    return table
+
+
+def decision_table(rows: list[tuple[str, Thresholds, Decisions]], goal: Goal) -> Table:
+    """What thresholds of the score do to photos people scored."""
+    table = Table(
+        title=f"Decisions by the score alone; good: people gave {goal.good_from:g} or more"
+    )
+    for heading in ("photos", "accept from", "reject under"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("accepted", "of them good", "to a person", "rejected", "of them not good"):
+        table.add_column(heading, justify="right")
+    for name, thresholds, decisions in rows:
+        table.add_row(
+            f"{name} ({decisions.photos})",
+            f"{thresholds.accept:g}",
+            f"{thresholds.reject:g}",
+            f"{decisions.accepted:.0%}",
+            f"{decisions.accepted_good:.1%}",
+            f"{1.0 - decisions.accepted - decisions.rejected:.0%}",
+            f"{decisions.rejected:.0%}",
+            f"{decisions.rejected_bad:.1%}",
         )
     return table
