@@ -7,10 +7,12 @@ PHOTOS ?=
 POLICY ?= default
 DATA ?= ../shared/data
 RUN ?= runs/quality
+# What wins on this CPU within its accuracy budget: `packshot-export bench quality`.
+PRECISION ?= fp32
 NETWORK := model_repository/quality_net/1/manifest.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve export test lint format bench train lock clean
+.PHONY: help demo serve export test lint format bench train train-enhancement lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,13 +42,23 @@ format: $(VENV)/.dev ## Let ruff format and mend what it can
 
 bench: $(VENV)/.dev $(NETWORK) ## Served against in-process, side by side: reports/bench.json
 	$(BIN)/packshot-bench --repository model_repository --json reports/bench.json
+	$(BIN)/python -m packshot_loadtest.client_bench --json reports/client_bench.json
 
 # The training loop frees and takes hundreds of MB a step; keeping them halves its time on CPU.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456 \
 	THP_MEM_ALLOC_ENABLE=1
+TRAIN := $(KEEP_MEMORY) $(BIN)/packshot-train
 
 train: $(VENV)/.dev ## Train the quality network on DATA into RUN (again: resumes)
-	$(KEEP_MEMORY) $(BIN)/packshot-train quality --data $(DATA) --run $(RUN)
+	$(TRAIN) quality --data $(DATA) --run $(RUN)
+
+train-enhancement: $(VENV)/.dev ## Train restoration and upscaling on DATA, in their order (resumes)
+	$(TRAIN) restore --data $(DATA) --recipe tone
+	$(TRAIN) restore --data $(DATA) --init runs/restore-tone/restore.safetensors
+	$(TRAIN) upscale --data $(DATA) --recipe bicubic-x2
+	$(TRAIN) upscale --data $(DATA) --recipe bicubic-x4 --init runs/upscale-bicubic-x2/upscale.safetensors
+	$(TRAIN) upscale --data $(DATA) --recipe photo-x2 --init runs/upscale-bicubic-x2/upscale.safetensors
+	$(TRAIN) upscale --data $(DATA) --recipe photo-x4 --init runs/upscale-bicubic-x4/upscale.safetensors
 
 lock: ## Resolve the newest allowed dependencies anew into constraints.txt
 	rm -rf $(VENV)-lock
@@ -72,4 +84,4 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
 	touch $@ $(VENV)/.demo
 
 $(NETWORK): weights/quality.safetensors src/packshot/models/*.py | $(VENV)/.demo
-	$(BIN)/packshot-export build quality --version 1 --replace
+	$(BIN)/packshot-export build quality --version 1 --replace --precision $(PRECISION)

@@ -1,48 +1,31 @@
 """Calls: everything about asking the server except the sending.
 
-Both clients make the same calls here and read the answers here; what is left to them is to send
-:attr:`Call.message` with :attr:`Call.method` and to wait, each in its own way.
+Both clients make the same calls here and read the answers here; :mod:`._course` decides what is
+sent where and how often. What is left to the clients is to send, and to wait, each in its own way.
 """
 
 from __future__ import annotations
 
-import struct
-import uuid
-import zlib
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from tritonclient.grpc import service_pb2
-
-from packshot.contracts import DEFAULT_POLICY, QUALITY
-from packshot_client._config import ClientConfig, checked_address, checked_count, checked_timeout
-from packshot_client._exceptions import (
-    CallRecord,
-    ClientError,
-    InvalidResponseError,
-    RequestError,
-)
-from packshot_client._requests import ImageSource, checked_policy, image_bytes, quality_request
-from packshot_client._responses import UnreadableError, quality_results
-from packshot_client._results import Health, QualityResult
-from packshot_client._statuses import status_error
-
-ScoreOutcome: TypeAlias = QualityResult | ClientError
-"""What became of one of many images: its result, or why there is none."""
-
-CHANNEL_OPTIONS: Final = (
-    # Sizes are limited in ClientConfig, where the message can say what to do about it.
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-)
+from packshot.contracts import DEFAULT_POLICY, IMAGE, POLICY, QUALITY
+from packshot_client._checks import checked_count, checked_seconds
+from packshot_client._config import ClientConfig
+from packshot_client._exceptions import ConfigError, RequestError
+from packshot_client._images import ImageSource, png_file
+from packshot_client._models import QUALITY_MODEL, Inputs, Model, stacked
+from packshot_client._protocol import METHODS, Method, messages
+from packshot_client._requests import TensorData, checked_policy, infer_request
+from packshot_client._responses import UnreadableError, model_states, model_statistics
+from packshot_client._results import Health, ModelState, ModelStatistics, QualityResult
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
+_ResultT = TypeVar("_ResultT")
 
-
-class Reader(Protocol[ResultT_co]):
-    """Makes a result of a response message, or raises :class:`UnreadableError`."""
-
-    def __call__(self, response: Any, /) -> ResultT_co: ...
+_MAX_REQUEST_ID: Final = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,142 +33,200 @@ class Call(Generic[ResultT_co]):
     """One call, ready to send.
 
     Attributes:
-        method: Name of the gRPC method.
+        method: gRPC method.
         message: Its request.
         timeout_s: Its deadline.
         read: Makes the result of its response.
-        address: Server it is for.
         model: Model it is for; empty for calls to the server itself.
         request_id: Empty for calls to the server itself.
+        canary_key: Decides between the usual version and the canary's; ``None`` leaves it to
+            chance.
+        region: Shared-memory region that the server has to know first; empty if none.
     """
 
-    method: str
+    method: Method
     # Kept out of repr: it holds a whole image.
     message: Any = field(repr=False)
     timeout_s: float
-    read: Reader[ResultT_co]
-    address: str
+    read: Callable[[Any], ResultT_co] = field(repr=False)
     model: str = ""
     request_id: str = ""
-
-    def result(self, response: Any, elapsed_s: float) -> ResultT_co:
-        """What ``response`` means.
-
-        Raises:
-            InvalidResponseError: It cannot be read.
-        """
-        try:
-            return self.read(response)
-        except UnreadableError as error:
-            raise InvalidResponseError(
-                f"The server's answer cannot be read: {error}. Use a client and a server of the "
-                f"same packshot release.",
-                self._record(elapsed_s),
-            ) from error
-
-    def error(self, failure: Any, elapsed_s: float) -> RequestError:
-        """What a ``grpc.RpcError`` means."""
-        return status_error(failure.code(), failure.details(), self._record(elapsed_s))
-
-    def _record(self, elapsed_s: float) -> CallRecord:
-        return CallRecord(
-            address=self.address,
-            model=self.model,
-            request_id=self.request_id,
-            timeout_s=self.timeout_s,
-            elapsed_s=elapsed_s,
-        )
+    canary_key: str | None = None
+    region: str = ""
 
 
 class CallFactory:
     """Makes the calls of one client.
 
-    Raises:
-        ConfigError: ``address`` is not one.
+    Args:
+        config: Of the client.
     """
 
-    def __init__(self, address: str, config: ClientConfig | None) -> None:
-        self.address = checked_address(address)
-        self.config = config or ClientConfig()
+    def __init__(self, config: ClientConfig) -> None:
+        self.config = config
 
-    def check(self, *, policy: str, timeout_s: float | None) -> None:
-        """Raise the ``ConfigError`` that ``score`` would, without an image."""
-        checked_policy(policy)
-        self._timeout_s(timeout_s)
+    def infer(
+        self,
+        model: Model[_ResultT],
+        tensors: Mapping[str, TensorData],
+        *,
+        batch: int,
+        timeout_s: float | None,
+        request_id: str | None = None,
+        canary_key: str | None = None,
+        region: str = "",
+    ) -> Call[tuple[_ResultT, ...]]:
+        """Ask a model for one result per item of a batch.
+
+        Raises:
+            ConfigError: ``timeout_s`` or ``request_id`` cannot be used.
+        """
+
+        def read(response: Any) -> tuple[_ResultT, ...]:
+            results = model.read(response)
+            if len(results) != batch:
+                raise UnreadableError(f"{len(results)} results for {batch} items")
+            return results
+
+        identity = os.urandom(16).hex() if request_id is None else _checked_id(request_id)
+        return Call(
+            method=METHODS["ModelInfer"],
+            message=infer_request(
+                model.spec,
+                tensors,
+                batch=batch,
+                request_id=identity,
+                model_version=self.config.model_version,
+            ),
+            timeout_s=self.timeout_s(timeout_s),
+            read=read,
+            model=model.spec.name,
+            request_id=identity,
+            canary_key=canary_key,
+            region=region,
+        )
+
+    def run(
+        self,
+        model: Model[_ResultT],
+        inputs: Inputs,
+        *,
+        timeout_s: float | None,
+        request_id: str | None = None,
+        canary_key: str | None = None,
+    ) -> Call[tuple[_ResultT, ...]]:
+        """Ask a model about one item. Reads image sources, which can block.
+
+        Raises:
+            ConfigError: An argument cannot be used.
+            ImageSourceError: An image cannot be read.
+        """
+        seconds = self.timeout_s(timeout_s)
+        elements = model.elements(inputs, self.config.max_image_bytes)
+        return self.infer(
+            model,
+            stacked([elements]),
+            batch=1,
+            timeout_s=seconds,
+            request_id=request_id,
+            canary_key=canary_key,
+        )
+
+    def quality_inputs(self, image: ImageSource, policy: str) -> Inputs:
+        """The inputs of ``quality``.
+
+        Raises:
+            ConfigError: ``policy`` cannot be used.
+        """
+        policy = checked_policy(policy)
+        if policy == DEFAULT_POLICY:
+            return {IMAGE.name: image}
+        return {IMAGE.name: image, POLICY.name: policy}
+
+    def batch_size(self, batch_size: int | None) -> int:
+        """How many images may share a call.
+
+        Raises:
+            ConfigError: ``batch_size`` is no count, or more than the model takes.
+        """
+        size = self.config.batch_size if batch_size is None else batch_size
+        checked_count(size, "batch_size")
+        if size > QUALITY.max_batch_size:
+            raise ConfigError(
+                f"batch_size must be {QUALITY.max_batch_size} or less, which is the most that "
+                f"{QUALITY.name} takes, got {size}"
+            )
+        return size
 
     def in_flight(self, max_in_flight: int | None) -> int:
-        """How many calls may be under way at a time."""
+        """How many calls may be under way at a time.
+
+        Raises:
+            ConfigError: ``max_in_flight`` is no count.
+        """
         if max_in_flight is None:
             return self.config.max_in_flight
         return checked_count(max_in_flight, "max_in_flight")
 
-    def score(
-        self, image: ImageSource, *, policy: str, timeout_s: float | None
-    ) -> Call[QualityResult]:
-        """Ask for the verdict on one image. Reads the image, which can block.
+    def timeout_s(self, timeout_s: float | None) -> float:
+        """The deadline of a call.
 
         Raises:
-            ConfigError: ``policy`` or ``timeout_s`` cannot be used.
-            ImageSourceError: The image cannot be read.
+            ConfigError: ``timeout_s`` is no time.
         """
-        policy = checked_policy(policy)
-        seconds = self._timeout_s(timeout_s)
-        request_id = uuid.uuid4().hex
-        message = quality_request(
-            [image_bytes(image, self.config.max_image_bytes)],
-            policy=policy,
-            timeout_s=seconds,
-            request_id=request_id,
-            model_version=self.config.model_version,
-        )
-        return Call(
-            method="ModelInfer",
-            message=message,
-            timeout_s=seconds,
-            read=_single_result,
-            address=self.address,
-            model=QUALITY.name,
-            request_id=request_id,
-        )
+        if timeout_s is None:
+            return self.config.timeout_s
+        return checked_seconds(timeout_s, "timeout_s")
 
     def server_ready(self, timeout_s: float | None = None) -> Call[bool]:
         """Ask whether the server says that it is ready."""
-        seconds = self.config.health_timeout_s if timeout_s is None else checked_timeout(timeout_s)
-        return Call(
-            method="ServerReady",
-            message=service_pb2.ServerReadyRequest(),
-            timeout_s=seconds,
-            read=lambda response: bool(response.ready),
-            address=self.address,
+        return self._question(
+            "ServerReady",
+            messages.ServerReadyRequest(),
+            lambda response: bool(response.ready),
+            timeout_s,
         )
 
     def server_version(self) -> Call[str]:
         """Ask which Triton it is."""
-        return Call(
-            method="ServerMetadata",
-            message=service_pb2.ServerMetadataRequest(),
-            timeout_s=self.config.health_timeout_s,
-            read=lambda response: str(response.version),
-            address=self.address,
+        return self._question(
+            "ServerMetadata",
+            messages.ServerMetadataRequest(),
+            lambda response: str(response.version),
         )
 
-    def test_image(self) -> Call[QualityResult]:
-        """Ask for the verdict on a small test image."""
-        return self.score(
-            _TEST_IMAGE, policy=DEFAULT_POLICY, timeout_s=self.config.health_timeout_s
+    def models(self) -> Call[tuple[ModelState, ...]]:
+        """Ask what is in the server's repository."""
+        return self._question("RepositoryIndex", messages.RepositoryIndexRequest(), model_states)
+
+    def stats(self, model: str) -> Call[tuple[ModelStatistics, ...]]:
+        """Ask what the models, or one of them, have done."""
+        return self._question(
+            "ModelStatistics",
+            messages.ModelStatisticsRequest(name=model),
+            model_statistics,
+            model=model,
         )
+
+    def test_image(self) -> Call[tuple[QualityResult, ...]]:
+        """Ask for the verdict on a small grey image."""
+        side = 32
+        image = png_file(side, side, 0, (b"\0" + b"\x80" * side) * side)
+        inputs = self.quality_inputs(image, DEFAULT_POLICY)
+        return self.run(QUALITY_MODEL, inputs, timeout_s=self.config.health_timeout_s)
 
     def health(
         self,
+        address: str,
         *,
         ready: bool | RequestError,
         version: str | RequestError,
-        test: QualityResult | RequestError,
+        test: Sequence[QualityResult] | RequestError,
         latency_s: float,
     ) -> Health:
-        """What the outcomes of the three calls above mean together."""
+        """What the outcomes of three questions mean together."""
         says_ready = ready is True
-        answering = isinstance(test, QualityResult)
+        answering = not isinstance(test, RequestError)
         if isinstance(ready, RequestError):
             problem = ready.message
         elif isinstance(test, RequestError):
@@ -193,7 +234,7 @@ class CallFactory:
         else:
             problem = "" if says_ready else "It scores images, but says that it is not ready."
         return Health(
-            address=self.address,
+            address=address,
             reachable=answering or not isinstance(ready, RequestError),
             ready=says_ready,
             answering=answering,
@@ -202,30 +243,25 @@ class CallFactory:
             problem=problem,
         )
 
-    def _timeout_s(self, timeout_s: float | None) -> float:
-        return self.config.timeout_s if timeout_s is None else checked_timeout(timeout_s)
+    def _question(
+        self,
+        method: str,
+        message: Any,
+        read: Any,
+        timeout_s: float | None = None,
+        model: str = "",
+    ) -> Call[Any]:
+        seconds = self.config.health_timeout_s
+        if timeout_s is not None:
+            seconds = checked_seconds(timeout_s, "timeout_s")
+        return Call(
+            method=METHODS[method], message=message, timeout_s=seconds, read=read, model=model
+        )
 
 
-def _single_result(response: Any) -> QualityResult:
-    results = quality_results(response)
-    if len(results) != 1:
-        raise UnreadableError(f"{len(results)} results for one image")
-    return results[0]
-
-
-def _grey_png(side: int) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        checksum = zlib.crc32(kind + data)
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
-
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    rows = (b"\0" + b"\x80" * side) * side
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
-
-
-_TEST_IMAGE: Final = _grey_png(32)
+def _checked_id(request_id: str) -> str:
+    if not isinstance(request_id, str) or not 0 < len(request_id) <= _MAX_REQUEST_ID:
+        raise ConfigError(
+            f"request_id must be a text of 1 to {_MAX_REQUEST_ID} characters, got {request_id!r}"
+        )
+    return request_id

@@ -2,88 +2,176 @@
 
 from __future__ import annotations
 
-import math
-import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
+from packshot_client._checks import (
+    checked_count,
+    checked_seconds,
+    checked_share,
+    checked_version,
+)
 from packshot_client._exceptions import ConfigError
+from packshot_client._observation import CallEvent
+from packshot_client._security import Security
 
 MIB: Final = 1024 * 1024
 
-_HOST_PORT = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.%\w]+\]):(\d{1,5})")
-_GRPC_NAME = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|xds):")
+
+@dataclass(frozen=True, kw_only=True)
+class Retries:
+    """When a call that failed is sent again, always within its deadline.
+
+    Sent again are calls that no server took (nobody answers, the server is stopping), that a full
+    queue refused, and attempts that ran out of ``attempt_timeout_s``. Scoring has no side
+    effects, so asking twice does no harm. A request that made a server *fail* is never handed on:
+    it might fail the next one too.
+
+    Attributes:
+        max_attempts: The first one included; 1 switches retries off.
+        budget: Retries allowed per call, on average over all calls, so that a sick server gets
+            at most ``1 + budget`` times its load.
+        reserve: Retries that may be saved up for a bad moment, and are there at the start.
+        backoff_s: Longest pause before the second attempt; it doubles with each attempt. The
+            pause is a random part of it. No pause if another replica is there to ask.
+        max_backoff_s: Bound of that.
+        attempt_timeout_s: Bound of one attempt, ``None`` for the whole deadline. With it a call
+            on a frozen server moves to another one in time.
+    """
+
+    max_attempts: int = 3
+    budget: float = 0.2
+    reserve: int = 100
+    backoff_s: float = 0.05
+    max_backoff_s: float = 1.0
+    attempt_timeout_s: float | None = None
+
+    def __post_init__(self) -> None:
+        checked_count(self.max_attempts, "max_attempts")
+        checked_share(self.budget, "budget")
+        checked_count(self.reserve, "reserve", least=0)
+        checked_seconds(self.backoff_s, "backoff_s", zero=True)
+        checked_seconds(self.max_backoff_s, "max_backoff_s", zero=True)
+        if self.attempt_timeout_s is not None:
+            checked_seconds(self.attempt_timeout_s, "attempt_timeout_s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hedging:
+    """A second request to another replica when the first is late; the first answer wins.
+
+    Attributes:
+        delay_s: How late; ``None`` for the 95th percentile of the model's latest answers, which
+            is known after some of them.
+        budget: Second requests allowed per call, on average.
+    """
+
+    delay_s: float | None = None
+    budget: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.delay_s is not None:
+            checked_seconds(self.delay_s, "delay_s", zero=True)
+        checked_share(self.budget, "budget")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canary:
+    """A share of the calls goes to a named version of the model.
+
+    Attributes:
+        version: Which, as text.
+        share: How many, 0-1. Calls with the same ``canary_key`` all go to the same version;
+            calls without one are drawn by lot. When the server does not serve the version
+            (any more), the call goes to the usual one.
+    """
+
+    version: str
+    share: float
+
+    def __post_init__(self) -> None:
+        checked_version(self.version, "version")
+        checked_share(self.share, "share")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connections:
+    """How replicas are connected to and watched.
+
+    Attributes:
+        per_replica: HTTP/2 connections to each; one alone can be a bottleneck.
+        keepalive_s: A connection that waits for answers and hears nothing for so long is tested.
+        keepalive_timeout_s: How long that test may take before the connection is given up.
+        health_interval_s: How often each of several replicas is asked whether it lives. One
+            that is not alive gets no calls until it is again.
+        health_timeout_s: How long that answer may take.
+        dns_interval_s: How often a ``dns:///`` name is resolved anew.
+    """
+
+    per_replica: int = 2
+    keepalive_s: float = 30.0
+    keepalive_timeout_s: float = 5.0
+    health_interval_s: float = 2.0
+    health_timeout_s: float = 1.0
+    dns_interval_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        checked_count(self.per_replica, "per_replica")
+        for name in (
+            "keepalive_s",
+            "keepalive_timeout_s",
+            "health_interval_s",
+            "health_timeout_s",
+            "dns_interval_s",
+        ):
+            checked_seconds(getattr(self, name), name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClientConfig:
     """Settings of a client.
 
-    | setting              | what it limits                                            |
+    | setting              | what it limits or does                                    |
     |----------------------|-----------------------------------------------------------|
-    | ``timeout_s``        | one call, from its start to its answer                     |
-    | ``health_timeout_s`` | each question of ``server_ready`` and ``health``           |
+    | ``timeout_s``        | one call with all its retries, from its start to its answer |
+    | ``health_timeout_s`` | each question about the server, such as ``health``         |
     | ``max_in_flight``    | calls of one ``score_many`` that are under way at a time   |
+    | ``batch_size``       | images of one ``score_many`` that share a call             |
     | ``max_image_bytes``  | one encoded image, checked before anything is sent         |
-
-    Attributes:
-        model_version: Version to ask for; empty leaves the choice to the server.
+    | ``model_version``    | version to ask for; empty leaves the choice to the server  |
+    | ``retries``          | :class:`Retries`                                           |
+    | ``hedging``          | :class:`Hedging`; ``None`` is off                          |
+    | ``canary``           | :class:`Canary`; ``None`` is off                           |
+    | ``connections``      | :class:`Connections`                                       |
+    | ``security``         | :class:`Security`: TLS, headers, credentials               |
+    | ``shared_memory``    | ``score_pixels`` hands pixels over in memory; same host only |
+    | ``tracing``          | OpenTelemetry spans; needs ``packshot[otel]``              |
+    | ``on_call``          | called with a :class:`CallEvent` after each call, for metrics |
     """
 
     timeout_s: float = 10.0
     health_timeout_s: float = 2.0
     max_in_flight: int = 8
+    batch_size: int = 4
     max_image_bytes: int = 128 * MIB
     model_version: str = ""
+    retries: Retries = field(default_factory=Retries)
+    hedging: Hedging | None = None
+    canary: Canary | None = None
+    connections: Connections = field(default_factory=Connections)
+    security: Security = field(default_factory=Security)
+    shared_memory: bool = False
+    tracing: bool = False
+    on_call: Callable[[CallEvent], None] | None = None
 
     def __post_init__(self) -> None:
-        checked_timeout(self.timeout_s, "timeout_s")
-        checked_timeout(self.health_timeout_s, "health_timeout_s")
+        checked_seconds(self.timeout_s, "timeout_s")
+        checked_seconds(self.health_timeout_s, "health_timeout_s")
         checked_count(self.max_in_flight, "max_in_flight")
+        checked_count(self.batch_size, "batch_size")
         checked_count(self.max_image_bytes, "max_image_bytes")
-        if self.model_version and not self.model_version.isdecimal():
-            raise ConfigError(
-                f"model_version must be a whole number as text, or empty for the server's "
-                f"choice, got {self.model_version!r}"
-            )
-
-
-def checked_timeout(timeout_s: float, name: str = "timeout_s") -> float:
-    """``timeout_s`` if it is a number of seconds above 0.
-
-    Raises:
-        ConfigError: It is not.
-    """
-    is_number = isinstance(timeout_s, int | float) and not isinstance(timeout_s, bool)
-    if not is_number or not math.isfinite(timeout_s) or timeout_s <= 0:
-        raise ConfigError(f"{name} must be a number of seconds above 0, got {timeout_s!r}")
-    return float(timeout_s)
-
-
-def checked_count(count: int, name: str) -> int:
-    """``count`` if it is a whole number of 1 or more.
-
-    Raises:
-        ConfigError: It is not.
-    """
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise ConfigError(f"{name} must be a whole number of 1 or more, got {count!r}")
-    return count
-
-
-def checked_address(address: str) -> str:
-    """``address`` if gRPC can use it: ``host:port``, or a gRPC name such as ``dns:///host:port``.
-
-    Raises:
-        ConfigError: It cannot.
-    """
-    if isinstance(address, str):
-        if _GRPC_NAME.match(address) and not address.endswith(":"):
-            return address
-        match = _HOST_PORT.fullmatch(address)
-        if match and 0 < int(match[1]) < 65536:
-            return address
-    raise ConfigError(
-        f"the server's address must be host:port of its gRPC port, for example localhost:8001, "
-        f"got {address!r}"
-    )
+        if self.model_version:
+            checked_version(self.model_version, "model_version")
+        if self.on_call is not None and not callable(self.on_call):
+            raise ConfigError(f"on_call must be a function, got {self.on_call!r}")

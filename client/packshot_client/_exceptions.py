@@ -3,6 +3,7 @@
     ClientError
     ├── ConfigError                    a setting or argument that cannot be used
     ├── ClientClosedError              the client was used after close()
+    ├── ForeignUseError                used in another process or event loop than its own
     ├── ImageSourceError               the image could not be read here; nothing was sent
     └── RequestError                   a call to the server failed; carries a CallRecord
         ├── ServerUnavailableError         nobody answers, or the server is stopping
@@ -31,12 +32,13 @@ class CallRecord:
     """Which call an error is about.
 
     Attributes:
-        address: Server that was asked.
+        address: Server that was asked, of several the last.
         model: Model that was asked; empty for calls to the server itself.
         request_id: Also in the server's log; empty for calls to the server itself.
         timeout_s: Deadline of the call, counted from its start.
         elapsed_s: Time from the start of the call to the error.
         attempts: How often it was sent.
+        model_version: Version that was asked for; empty if the server chose.
     """
 
     address: str
@@ -45,14 +47,17 @@ class CallRecord:
     timeout_s: float
     elapsed_s: float
     attempts: int = 1
+    model_version: str = ""
 
     def __str__(self) -> str:
         parts = [self.address]
         if self.model:
-            parts.append(f"model {self.model}")
+            version = f" version {self.model_version}" if self.model_version else ""
+            parts.append(f"model {self.model}{version}")
         if self.request_id:
             parts.append(f"request {self.request_id}")
-        parts.append(f"after {self.elapsed_s * 1000:.0f} ms")
+        attempts = f" and {self.attempts} attempts" if self.attempts > 1 else ""
+        parts.append(f"after {self.elapsed_s * 1000:.0f} ms{attempts}")
         return ", ".join(parts)
 
 
@@ -74,6 +79,10 @@ class ConfigError(ClientError):
 
 class ClientClosedError(ClientError):
     """The client was used after ``close()``."""
+
+
+class ForeignUseError(ClientError):
+    """The client was used in another process, or another event loop, than the one it is of."""
 
 
 class ImageSourceError(ClientError):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import struct
-from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast, get_args
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Final, Literal, TypeVar, cast
+
+import msgspec
 
 from packshot.contracts import (
     ATTRIBUTE_VALUES,
     ATTRIBUTES,
-    DECISIONS,
     GRID,
     LEARNED_ATTRIBUTES,
+    NET_ATTRIBUTES,
+    QUALITY_MAP,
     SCORE,
+    UNCERTAINTY,
     VERDICT,
     Decision,
 )
@@ -23,22 +27,66 @@ from packshot_client._results import (
     Composition,
     Grade,
     ImageFacts,
+    ImageResult,
+    LearnedAttributes,
+    ModelState,
+    ModelStatistics,
+    PixelScore,
     QualityMap,
     QualityResult,
     Reason,
-    Severity,
-    Text,
 )
 
 VERDICT_SCHEMA: Final = 1
 """The version of the VERDICT JSON that this client reads."""
 
 _LENGTH: Final = struct.Struct("<I")
-_ItemT = TypeVar("_ItemT")
+_NANOSECONDS_PER_MS: Final = 1e6
+_T = TypeVar("_T")
 
 
 class UnreadableError(ValueError):
     """The answer is not what the contract says. Becomes an ``InvalidResponseError``."""
+
+
+_Row = Annotated[tuple[float, ...], msgspec.Meta(min_length=GRID, max_length=GRID)]
+_Plane = Annotated[tuple[_Row, ...], msgspec.Meta(min_length=GRID, max_length=GRID)]
+_LEARNED: Final = len(LEARNED_ATTRIBUTES)
+_Map = Annotated[tuple[_Plane, ...], msgspec.Meta(min_length=_LEARNED, max_length=_LEARNED)]
+
+
+# The VERDICT JSON as it is on the wire; keys that are not here are ignored.
+@dataclass(frozen=True, kw_only=True)
+class _Image:
+    format: str
+    width: int
+    height: int
+    bytes: int
+    megapixels: float
+    color_mode: str
+    animated: bool
+    has_alpha: bool
+    orientation: int
+    icc_converted: bool
+    composition: Composition
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Verdict:
+    schema: int
+    uncertainty: float
+    grade: Grade
+    decision: Decision
+    policy: str
+    worst_attribute: Literal[ATTRIBUTES]  # type: ignore[valid-type]
+    reasons: tuple[Reason, ...]
+    advice: tuple[Advice, ...]
+    image: _Image
+    quality_map: _Map | None
+
+
+class _Schema(msgspec.Struct):
+    schema: int
 
 
 def quality_results(response: Any) -> tuple[QualityResult, ...]:
@@ -57,9 +105,95 @@ def quality_results(response: Any) -> tuple[QualityResult, ...]:
             f"not make whole results of 1, 1 and {width}"
         )
     return tuple(
-        _result(response, scores[row], attributes[row * width : (row + 1) * width], verdict)
-        for row, verdict in enumerate(verdicts)
+        [
+            _result(response, scores[row], attributes[row * width : (row + 1) * width], verdict)
+            for row, verdict in enumerate(verdicts)
+        ]
     )
+
+
+def pixel_scores(response: Any) -> tuple[PixelScore, ...]:
+    """One result per image of a ``ModelInferResponse`` of ``quality_net``.
+
+    Raises:
+        UnreadableError: The answer is not what the contract says.
+    """
+    scores = floats(response, SCORE.name)
+    count = len(scores)
+    uncertainties = _rows(response, UNCERTAINTY.name, count, 1)
+    attributes = _rows(response, NET_ATTRIBUTES.name, count, len(LEARNED_ATTRIBUTES))
+    maps = _rows(response, QUALITY_MAP.name, count, len(LEARNED_ATTRIBUTES) * GRID * GRID)
+    return tuple(
+        PixelScore(
+            score=scores[row],
+            uncertainty=uncertainties[row][0],
+            attributes=LearnedAttributes(
+                **dict(zip(LEARNED_ATTRIBUTES, attributes[row], strict=True))
+            ),
+            quality_map=_planes(maps[row]),
+            model=response.model_name,
+            model_version=response.model_version,
+            request_id=response.id,
+        )
+        for row in range(count)
+    )
+
+
+def image_results(response: Any, *, image: str, info: str) -> tuple[ImageResult, ...]:
+    """One image and its JSON per item of a ``ModelInferResponse``.
+
+    Args:
+        response: The answer of a model that makes images.
+        image: Name of the BYTES output with the encoded files.
+        info: Name of the BYTES output with the JSON objects.
+
+    Raises:
+        UnreadableError: The answer is not that.
+    """
+    images = byte_elements(response, image)
+    infos = byte_elements(response, info)
+    if len(images) != len(infos):
+        raise UnreadableError(f"{len(images)} of {image} and {len(infos)} of {info}")
+    return tuple(
+        ImageResult(
+            data=data,
+            info=decoded(text, dict[str, Any], info),
+            model=response.model_name,
+            model_version=response.model_version,
+            request_id=response.id,
+        )
+        for data, text in zip(images, infos, strict=True)
+    )
+
+
+def model_states(response: Any) -> tuple[ModelState, ...]:
+    """The models of a ``RepositoryIndexResponse``, by name and version."""
+    found = [
+        ModelState(name=m.name, version=m.version, state=m.state, reason=m.reason)
+        for m in response.models
+    ]
+    return tuple(sorted(found, key=lambda model: (model.name, len(model.version), model.version)))
+
+
+def model_statistics(response: Any) -> tuple[ModelStatistics, ...]:
+    """The models of a ``ModelStatisticsResponse``, by name and version."""
+    found = []
+    for model in response.model_stats:
+        times = model.inference_stats
+        compute = times.compute_input.ns + times.compute_infer.ns + times.compute_output.ns
+        found.append(
+            ModelStatistics(
+                name=model.name,
+                version=model.version,
+                inferences=model.inference_count,
+                executions=model.execution_count,
+                failures=times.fail.count,
+                request_ms=_mean_ms(times.success.ns, times.success.count),
+                queue_ms=_mean_ms(times.queue.ns, times.queue.count),
+                compute_ms=_mean_ms(compute, times.compute_infer.count),
+            )
+        )
+    return tuple(sorted(found, key=lambda model: (model.name, len(model.version), model.version)))
 
 
 def floats(response: Any, name: str) -> tuple[float, ...]:
@@ -85,6 +219,26 @@ def byte_elements(response: Any, name: str) -> tuple[bytes, ...]:
     return tuple(elements)
 
 
+def decoded(data: bytes, kind: type[_T], name: str) -> _T:
+    """The JSON ``data`` as ``kind``.
+
+    Raises:
+        UnreadableError: It is no JSON, or not of that kind; says where.
+    """
+    try:
+        return cast(_T, _decoder(cast(Any, kind)).decode(data))
+    except msgspec.ValidationError as error:
+        raise UnreadableError(f"{name} is not as agreed: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnreadableError(f"{name} is not JSON: {error}") from None
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    # Made on first use: working out the types takes longer than importing the client.
+    return msgspec.json.Decoder(kind)
+
+
 def _raw(response: Any, name: str, datatype: str) -> bytes:
     for index, tensor in enumerate(response.outputs):
         if tensor.name == name:
@@ -95,169 +249,65 @@ def _raw(response: Any, name: str, datatype: str) -> bytes:
     raise UnreadableError(f"the output {name} is missing, got {names}")
 
 
+def _rows(response: Any, name: str, count: int, width: int) -> list[tuple[float, ...]]:
+    values = floats(response, name)
+    if len(values) != count * width:
+        raise UnreadableError(f"{name} has {len(values)} numbers, expected {count} x {width}")
+    return [values[row * width : (row + 1) * width] for row in range(count)]
+
+
+def _planes(values: tuple[float, ...]) -> QualityMap:
+    rows = [values[i : i + GRID] for i in range(0, len(values), GRID)]
+    return tuple(tuple(rows[i : i + GRID]) for i in range(0, len(rows), GRID))
+
+
+def _mean_ms(nanoseconds: int, count: int) -> float:
+    return nanoseconds / count / _NANOSECONDS_PER_MS if count else 0.0
+
+
 def _result(
-    response: Any, score: float, attributes: tuple[float, ...], verdict: bytes
+    response: Any, score: float, attributes: tuple[float, ...], data: bytes
 ) -> QualityResult:
     try:
-        fields = Fields(json.loads(verdict), VERDICT.name)
-    except ValueError as error:
-        if isinstance(error, UnreadableError):
-            raise
-        raise UnreadableError(f"{VERDICT.name} is not JSON: {error}") from None
-    schema = fields.whole("schema")
-    if schema != VERDICT_SCHEMA:
-        raise UnreadableError(
-            f"{VERDICT.name} has schema {schema}, this client reads schema {VERDICT_SCHEMA}"
-        )
+        verdict = decoded(data, _Verdict, VERDICT.name)
+    except UnreadableError:
+        # If another release wrote it, that is the better explanation.
+        _check_schema(decoded(data, _Schema, VERDICT.name).schema)
+        raise
+    _check_schema(verdict.schema)
+    image = verdict.image
     return QualityResult(
         score=score,
-        uncertainty=fields.number("uncertainty"),
-        grade=cast(Grade, fields.choice("grade", get_args(Grade))),
-        decision=cast(Decision, fields.choice("decision", DECISIONS)),
-        policy=fields.text("policy"),
+        uncertainty=verdict.uncertainty,
+        grade=verdict.grade,
+        decision=verdict.decision,
+        policy=verdict.policy,
         attributes=Attributes(**dict(zip(ATTRIBUTES, attributes, strict=True))),
-        worst_attribute=fields.choice("worst_attribute", ATTRIBUTES),
-        reasons=fields.items("reasons", _reason),
-        advice=fields.items("advice", _advice),
-        image=_image(fields.fields("image")),
-        quality_map=_quality_map(fields.value("quality_map")),
+        worst_attribute=verdict.worst_attribute,
+        reasons=verdict.reasons,
+        advice=verdict.advice,
+        image=ImageFacts(
+            format=image.format,
+            width=image.width,
+            height=image.height,
+            size_bytes=image.bytes,
+            megapixels=image.megapixels,
+            color_mode=image.color_mode,
+            animated=image.animated,
+            has_alpha=image.has_alpha,
+            orientation=image.orientation,
+            icc_converted=image.icc_converted,
+            composition=image.composition,
+        ),
+        quality_map=verdict.quality_map,
         model=response.model_name,
         model_version=response.model_version,
         request_id=response.id,
     )
 
 
-def _reason(fields: Fields) -> Reason:
-    measured = fields.value("measured")
-    if measured is not None and not isinstance(measured, str):
-        measured = fields.number("measured")
-    return Reason(
-        rule=fields.text("rule"),
-        attribute=fields.text_or_none("attribute"),
-        severity=cast(Severity, fields.choice("severity", get_args(Severity))),
-        measured=measured,
-        expected=fields.text("expected"),
-        message=_text(fields.fields("message")),
-        source=fields.text("source"),
-        weight=fields.number("weight"),
-    )
-
-
-def _advice(fields: Fields) -> Advice:
-    return Advice(
-        attribute=fields.text_or_none("attribute"),
-        cause=fields.text("cause"),
-        text=_text(fields.fields("text")),
-    )
-
-
-def _text(fields: Fields) -> Text:
-    return Text(en=fields.text("en"), zh=fields.text("zh"))
-
-
-def _image(fields: Fields) -> ImageFacts:
-    return ImageFacts(
-        format=fields.text("format"),
-        width=fields.whole("width"),
-        height=fields.whole("height"),
-        size_bytes=fields.whole("bytes"),
-        megapixels=fields.number("megapixels"),
-        color_mode=fields.text("color_mode"),
-        animated=fields.flag("animated"),
-        has_alpha=fields.flag("has_alpha"),
-        orientation=fields.whole("orientation"),
-        icc_converted=fields.flag("icc_converted"),
-        composition=_composition(fields.fields("composition")),
-    )
-
-
-def _composition(fields: Fields) -> Composition:
-    def unless_null(name: str, read: Callable[[str], _ItemT]) -> _ItemT | None:
-        return None if fields.value(name) is None else read(name)
-
-    return Composition(
-        score=fields.number("score"),
-        background_plain=fields.flag("background_plain"),
-        background_uniformity=fields.number("background_uniformity"),
-        background_whiteness=fields.number("background_whiteness"),
-        fill_ratio=unless_null("fill_ratio", fields.number),
-        centre_offset=unless_null("centre_offset", fields.number),
-        touches_edge=unless_null("touches_edge", fields.flag),
-        border=fields.flag("border"),
-    )
-
-
-def _quality_map(value: Any) -> QualityMap | None:
-    if value is None:
-        return None
-    try:
-        planes = tuple(tuple(tuple(float(x) for x in row) for row in plane) for plane in value)
-    except (TypeError, ValueError):
-        planes = ()
-    if len(planes) != len(LEARNED_ATTRIBUTES) or any(
-        len(plane) != GRID or any(len(row) != GRID for row in plane) for plane in planes
-    ):
+def _check_schema(schema: int) -> None:
+    if schema != VERDICT_SCHEMA:
         raise UnreadableError(
-            f"{VERDICT.name}.quality_map must be {len(LEARNED_ATTRIBUTES)} x {GRID} x {GRID} "
-            f"numbers or null"
+            f"{VERDICT.name} has schema {schema}, this client reads schema {VERDICT_SCHEMA}"
         )
-    return planes
-
-
-class Fields:
-    """A JSON object read by name and type; its keys that nobody asks for are ignored.
-
-    Every method raises :class:`UnreadableError`, naming the field, if it is missing or of
-    another type.
-    """
-
-    def __init__(self, value: Any, path: str) -> None:
-        if not isinstance(value, dict):
-            raise _wrong(path, "an object", value)
-        self._values: dict[str, Any] = value
-        self._path = path
-
-    def value(self, name: str) -> Any:
-        if name not in self._values:
-            raise UnreadableError(f"{self._path}.{name} is missing")
-        return self._values[name]
-
-    def text(self, name: str) -> str:
-        return cast(str, self._typed(name, str, "a text"))
-
-    def text_or_none(self, name: str) -> str | None:
-        return None if self.value(name) is None else self.text(name)
-
-    def flag(self, name: str) -> bool:
-        return cast(bool, self._typed(name, bool, "true or false"))
-
-    def whole(self, name: str) -> int:
-        return cast(int, self._typed(name, int, "a whole number"))
-
-    def number(self, name: str) -> float:
-        return float(self._typed(name, (int, float), "a number"))
-
-    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
-        text = self.text(name)
-        if text not in allowed:
-            raise _wrong(f"{self._path}.{name}", "one of " + ", ".join(allowed), text)
-        return text
-
-    def fields(self, name: str) -> Fields:
-        return Fields(self.value(name), f"{self._path}.{name}")
-
-    def items(self, name: str, read: Callable[[Fields], _ItemT]) -> tuple[_ItemT, ...]:
-        values = self._typed(name, list, "a list")
-        path = f"{self._path}.{name}"
-        return tuple(read(Fields(value, f"{path}[{i}]")) for i, value in enumerate(values))
-
-    def _typed(self, name: str, types: type | tuple[type, ...], expected: str) -> Any:
-        value = self.value(name)
-        is_flag = isinstance(value, bool)
-        if not isinstance(value, types) or (is_flag and types is not bool):
-            raise _wrong(f"{self._path}.{name}", expected, value)
-        return value
-
-
-def _wrong(path: str, expected: str, value: Any) -> UnreadableError:
-    return UnreadableError(f"{path} must be {expected}, got {str(value)[:80]!r}")

@@ -29,8 +29,8 @@ class Text:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attributes:
-    """The parts of quality, each 0-1, 1 is good."""
+class LearnedAttributes:
+    """The parts of quality that the network sees, each 0-1, 1 is good."""
 
     sharpness: float
     exposure: float
@@ -39,11 +39,17 @@ class Attributes:
     noise: float
     compression: float
     resolution: float
-    composition: float
 
     def as_dict(self) -> dict[str, float]:
-        """By name, in the order of ``packshot.contracts.ATTRIBUTES``."""
+        """By name, in the order of ``packshot.contracts``."""
         return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attributes(LearnedAttributes):
+    """The parts of quality, each 0-1, 1 is good; composition is measured, not learned."""
+
+    composition: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +188,90 @@ class QualityResult:
     def as_dict(self) -> dict[str, Any]:
         """Everything as dicts, lists, numbers and texts, ready for ``json.dumps``."""
         return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelScore:
+    """What the network alone says about pixels: no policy, no decision, no advice.
+
+    Attributes:
+        score: 0-100, higher is better.
+        uncertainty: Expected absolute error of ``score``, in points.
+        attributes: The parts of quality.
+        quality_map: Where the faults are.
+        model: Model that answered.
+        model_version: Its version.
+        request_id: Also in the server's log.
+    """
+
+    score: float
+    uncertainty: float
+    attributes: LearnedAttributes
+    quality_map: QualityMap
+    model: str
+    model_version: str
+    request_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageResult:
+    """An image that a model made, with what it says about it.
+
+    Attributes:
+        data: The encoded file.
+        info: The model's JSON object.
+        model: Model that answered.
+        model_version: Its version.
+        request_id: Also in the server's log.
+    """
+
+    data: bytes = dataclasses.field(repr=False)
+    info: dict[str, Any]
+    model: str
+    model_version: str
+    request_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelState:
+    """One version of a model in the server's repository.
+
+    Attributes:
+        name: Of the model.
+        version: Empty if none was ever loaded.
+        state: ``READY``, ``UNAVAILABLE``, ``LOADING`` or ``UNLOADING``; empty if not loaded.
+        reason: Why it is not ready.
+    """
+
+    name: str
+    version: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelStatistics:
+    """What one version of a model has done since the server started.
+
+    Attributes:
+        name: Of the model.
+        version: Of the model.
+        inferences: Images, or other items, answered.
+        executions: Batches computed; fewer than ``inferences`` when requests were batched.
+        failures: Requests that failed.
+        request_ms: Mean time of a request from its arrival to its answer.
+        queue_ms: Mean time of a request in the queue.
+        compute_ms: Mean time of a request in computation, its tensors' copying included.
+    """
+
+    name: str
+    version: str
+    inferences: int
+    executions: int
+    failures: int
+    request_ms: float
+    queue_ms: float
+    compute_ms: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,10 @@ STATUS_ERRORS: Final[dict[Any, type[RequestError]]] = {
 _QUEUE_FULL = "exceeds maximum queue size"
 _LEFT_IN_QUEUE = "request timeout expired"
 _RESTRICTED = "protocol is restricted"
+# What a server says that unloads its ensembles to stop: see packshot.serving.draining.
+_UNLOADED = "no available versions"
+_NOT_READY = "is not at ready state"
+_REGION = "shared memory region"
 _UNKNOWN_POLICY = re.compile(r"(unknown|no) policy\b", re.IGNORECASE)
 
 _ROUTING = re.compile(r"^(in ensemble '[^']*', |\[request id: [^\]]*\] )+")
@@ -68,6 +72,28 @@ def status_error(code: Any, details: str | None, call: CallRecord) -> RequestErr
     return error_class(_message(error_class, words, call), call, code.name, details)
 
 
+def model_is_gone(error: RequestError) -> bool:
+    """Whether the server answers, but has unloaded the model that was asked for."""
+    words = error.server_message.lower()
+    return isinstance(error, ServerUnavailableError) and (_UNLOADED in words or _NOT_READY in words)
+
+
+def version_is_gone(error: RequestError) -> bool:
+    """Whether the server does not serve the version that was asked for."""
+    return isinstance(error, ModelNotFoundError) or model_is_gone(error)
+
+
+def is_restricted(code: Any, details: str) -> bool:
+    """Whether the server answers, but not to callers without the right header."""
+    return code is grpc.StatusCode.UNAVAILABLE and _RESTRICTED in details.lower()
+
+
+def region_is_gone(error: RequestError) -> bool:
+    """Whether the server does not know the shared-memory region, as after its restart."""
+    words = error.server_message.lower()
+    return _REGION in words and ("not found" in words or "unable to find" in words)
+
+
 def plain_words(details: str) -> str:
     """The server's words without Triton's notes on which ensemble and request they are about."""
     return _ROUTING.sub("", details).strip()
@@ -83,6 +109,8 @@ def _error_class(code: Any, words: str, call: CallRecord) -> type[RequestError]:
             return DeadlineExceededError if late else ServerOverloadedError
         if _RESTRICTED in lower:
             return AccessDeniedError
+    if code is grpc.StatusCode.NOT_FOUND and _UNLOADED in lower:
+        return ServerUnavailableError
     if code is grpc.StatusCode.INVALID_ARGUMENT and _UNKNOWN_POLICY.search(words):
         return UnknownPolicyError
     return STATUS_ERRORS[code]

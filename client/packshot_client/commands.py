@@ -1,12 +1,10 @@
-"""The commands of ``packshot``: score, health, demo."""
+"""The commands of ``packshot``: score and demo here, those about servers in ``server_commands``."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
-from enum import Enum, IntEnum
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -20,23 +18,27 @@ from packshot_client._config import ClientConfig
 from packshot_client._exceptions import ClientError, ConfigError, ImageSourceError
 from packshot_client._results import Language
 from packshot_client._sync import PackshotClient
+from packshot_client.options import (
+    DEFAULT_SERVER,
+    Ca,
+    Certificate,
+    ExitCode,
+    Header,
+    Json,
+    Key,
+    Server,
+    UseTls,
+    security,
+    stop,
+)
 from packshot_client.photos import ScoredPhoto, photo_files, scored_photos
 from packshot_client.records import csv_document, json_document
 from packshot_client.report import ReportContext, report_html
+from packshot_client.server_commands import add_server_commands
 from packshot_client.table import print_rich, print_table
 
 _MANY: Final = 4
 """From this many photos on, a progress bar is worth its space."""
-
-
-class ExitCode(IntEnum):
-    """What scripts can tell from the exit code of ``packshot``."""
-
-    OK = 0
-    NOT_ACCEPTED = 1
-    USAGE = 2
-    NOT_SCORED = 3
-    UNREACHABLE = 4
 
 
 class FailOn(str, Enum):
@@ -65,17 +67,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+add_server_commands(app)
 
-Server = Annotated[
-    str,
-    typer.Option("--server", help="host:port of the server's gRPC port.", envvar="PACKSHOT_SERVER"),
-]
 Policy = Annotated[str, typer.Option(help="Marketplace policy that decides.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds that each photo may take.")]
 Concurrency = Annotated[int, typer.Option(min=1, help="Photos under way at a time.")]
 LanguageOption = Annotated[Lang, typer.Option("--lang", help="Language of advice and report.")]
 
-_DEFAULT_SERVER: Final = "localhost:8001"
 _DEFAULTS: Final = ClientConfig()
 
 SCORE_HELP: Final = """Score photos and folders of photos.
@@ -102,12 +100,10 @@ Examples
 @app.command(help=SCORE_HELP)
 def score(
     paths: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
-    server: Server = _DEFAULT_SERVER,
+    server: Server = DEFAULT_SERVER,
     policy: Policy = DEFAULT_POLICY,
     lang: LanguageOption = Lang.EN,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="Print JSON instead of the table.")
-    ] = False,
+    json_output: Json = False,
     html: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write CSV to this file.")] = None,
     concurrency: Concurrency = _DEFAULTS.max_in_flight,
@@ -115,15 +111,28 @@ def score(
     fail_on: Annotated[
         FailOn, typer.Option(help="Decision from which on the exit code is 1.")
     ] = FailOn.REJECT,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=1, help="Photos that share a call.")
+    ] = _DEFAULTS.batch_size,
+    tls: UseTls = False,
+    ca: Ca = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    header: Header = None,
 ) -> None:
     language = lang.language
     _check_writable(html, csv)
     try:
         files = photo_files(paths)
-        config = ClientConfig(max_in_flight=concurrency, timeout_s=timeout_s)
+        config = ClientConfig(
+            max_in_flight=concurrency,
+            timeout_s=timeout_s,
+            batch_size=batch_size,
+            security=security(tls=tls, ca=ca, certificate=certificate, key=key, headers=header),
+        )
         photos = _scored(server, files, policy=policy, config=config)
     except (ConfigError, ImageSourceError) as error:
-        raise _stop(error.message, ExitCode.USAGE) from None
+        raise stop(error.message, ExitCode.USAGE) from None
     if json_output:
         typer.echo(_encoded(json_document(photos)), nl=False)
     else:
@@ -139,50 +148,15 @@ def score(
 
 
 @app.command()
-def health(
-    server: Server = _DEFAULT_SERVER,
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    timeout_s: Annotated[
-        float, typer.Option("--timeout", help="Seconds that each question may take.")
-    ] = _DEFAULTS.health_timeout_s,
-) -> None:
-    """Ask a server whether it works, and prove it with a small test image.
-
-    \b
-    Exit codes
-      0  it works
-      3  it answers, but cannot score
-      4  it cannot be reached
-    """
-    try:
-        with PackshotClient(server, config=ClientConfig(health_timeout_s=timeout_s)) as client:
-            found = client.health()
-    except ConfigError as error:
-        raise _stop(error.message, ExitCode.USAGE) from None
-    if json_output:
-        typer.echo(json.dumps(asdict(found), ensure_ascii=False))
-    else:
-        latency = f" in {found.latency_s * 1000:.0f} ms" if found.latency_s is not None else ""
-        typer.echo(f"server     {found.address}")
-        typer.echo(f"triton     {found.version or '-'}")
-        typer.echo(f"ready      {'yes' if found.ready else 'no'}")
-        typer.echo(f"answering  {'yes' if found.answering else 'no'}{latency}")
-        if found.problem:
-            typer.echo(f"problem    {found.problem}")
-    if not found.reachable:
-        raise typer.Exit(ExitCode.UNREACHABLE)
-    raise typer.Exit(ExitCode.OK if found.ready and found.answering else ExitCode.NOT_SCORED)
-
-
-@app.command()
 def demo(
-    server: Server = _DEFAULT_SERVER,
+    server: Server = DEFAULT_SERVER,
     photos: Annotated[
         Path | None, typer.Option(help="Score this folder instead of the demo photos.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for demo photos and report.")] = Path("demo"),
     policy: Policy = DEFAULT_POLICY,
     lang: LanguageOption = Lang.EN,
+    json_output: Json = False,
 ) -> None:
     """Score real photographs and spoilt copies of them, and write a report.
 
@@ -197,13 +171,15 @@ def demo(
             files = photo_files([photos])
         scored = _scored(server, files, policy=policy, config=_DEFAULTS)
     except (ClientError, demo_photos.DemoError) as error:
-        raise _stop(str(error), ExitCode.USAGE) from None
-    console = Console()
+        raise stop(str(error), ExitCode.USAGE) from None
+    console = Console(stderr=json_output)
     print_table(scored, lang.language, console)
     context = ReportContext(
         policy=policy, server=server, scored_at=datetime.now(), language=lang.language
     )
     _write(out / "report.html", report_html(scored, context))
+    if json_output:
+        typer.echo(_encoded(json_document(scored)), nl=False)
     if any(photo.error for photo in scored):
         raise typer.Exit(ExitCode.NOT_SCORED)
     comparisons = demo_photos.compare(originals, scored)
@@ -213,10 +189,10 @@ def demo(
     print_rich(demo_photos.comparison_table(comparisons), console)
     failures = [sentence for row in comparisons for sentence in row.failures()]
     for sentence in failures:
-        typer.echo(f"WRONG: {sentence}.")
+        typer.echo(f"WRONG: {sentence}.", err=json_output)
     if failures:
         raise typer.Exit(ExitCode.NOT_ACCEPTED)
-    typer.echo("\nEvery spoilt copy scores below its original.")
+    typer.echo("\nEvery spoilt copy scores below its original.", err=json_output)
 
 
 def exit_code(photos: Sequence[ScoredPhoto], fail_on: FailOn) -> ExitCode:
@@ -236,7 +212,7 @@ def _scored(
     with PackshotClient(server, config=config) as client:
         found = client.health()
         if not found.reachable:
-            raise _stop(found.problem, ExitCode.UNREACHABLE)
+            raise stop(found.problem, ExitCode.UNREACHABLE)
         console = Console(stderr=True)
         columns = (
             TextColumn("Scoring"),
@@ -253,7 +229,7 @@ def _scored(
 def _check_writable(*outputs: Path | None) -> None:
     for output in outputs:
         if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
-            raise _stop(
+            raise stop(
                 f"{output} cannot be written: give a file in a folder that exists.", ExitCode.USAGE
             )
 
@@ -263,15 +239,10 @@ def _write(path: Path, text: str) -> None:
         path.write_bytes(_encoded(text))
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror or error}."
-        raise _stop(message, ExitCode.USAGE) from None
+        raise stop(message, ExitCode.USAGE) from None
     typer.echo(f"Wrote {path}", err=True)
 
 
 def _encoded(text: str) -> bytes:
     # File names need not be Unicode: their odd bytes become escapes, which JSON reads back.
     return text.encode("utf-8", "backslashreplace")
-
-
-def _stop(message: str, code: ExitCode) -> typer.Exit:
-    typer.echo(f"packshot: {message}", err=True)
-    return typer.Exit(code)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from packshot.contracts import DECISIONS
-from packshot_client._calls import ScoreOutcome
 from packshot_client._exceptions import ClientError, ImageSourceError
+from packshot_client._packs import ScoreOutcome
 from packshot_client._results import QualityResult
 from packshot_client._sync import PackshotClient
 

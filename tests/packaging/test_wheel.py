@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import venv
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("torch", "openvino", "cv2", "PIL", "locust", "onnx", "typer", "skimage")
+HEAVY = ("torch", "openvino", "cv2", "PIL", "locust", "onnx", "typer", "skimage", "numpy")
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +113,68 @@ def test_the_command_line_names_its_extra_without_a_traceback(python: Path) -> N
     assert result.returncode == 2
     assert "packshot[cli]" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_base_install_is_grpc_and_little_else(python: Path) -> None:
+    listing = subprocess.run(
+        [str(python), "-m", "pip", "list", "--format=json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    installed = {package["name"].lower() for package in json.loads(listing.stdout)}
+    assert installed - {"pip", "setuptools", "wheel"} == {
+        "packshot",
+        "grpcio",
+        "msgspec",
+        "protobuf",
+        "typing_extensions",
+    }
+
+
+SAMPLE = """
+from packshot_client import (
+    AsyncPackshotClient, ClientConfig, ClientError, Hedging, PackshotClient, PixelScore,
+    QualityResult, ScoreOutcome,
+)
+
+config = ClientConfig(timeout_s=1.0, hedging=Hedging(delay_s=0.1))
+
+def ranked(address: str, photos: list[bytes]) -> list[float]:
+    with PackshotClient(address, config=config) as client:
+        reveal_type(client.score("photo.jpg"))
+        reveal_type(client.score_many(photos))
+        reveal_type(client.health().latency_s)
+        return [o.score for o in client.score_many(photos) if isinstance(o, QualityResult)]
+
+async def one(address: str) -> str:
+    async with AsyncPackshotClient([address, address]) as client:
+        reveal_type(await client.score(b"data", canary_key="a"))
+        reveal_type(client.score_many([b"data"]))
+        return (await client.score(b"data")).decision
+
+def wrong(client: PackshotClient) -> None:
+    client.score(3)
+    client.score(b"data", timeout=1.0)
+    client.score(b"data").scores
+    ClientConfig(retries=3)
+"""
+
+
+def test_types_as_a_user_of_the_wheel_sees_them(python: Path, tmp_path: Path) -> None:
+    sample = tmp_path / "sample.py"
+    sample.write_text(SAMPLE)
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental"]
+    command += ["--python-executable", str(python), "--config-file=", str(sample)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    revealed = re.findall(r'Revealed type is "(.*?)"', done.stdout)
+    short = [re.sub(r"[\w.]+\.(\w+)", r"\1", text) for text in revealed]
+    assert short == [
+        "QualityResult",
+        "Iterator[QualityResult | ClientError]",
+        "float | None",
+        "QualityResult",
+        "AsyncIterator[QualityResult | ClientError]",
+    ], done.stdout
+    errors = re.findall(r"error: .*\[([\w-]+)\]", done.stdout)
+    assert errors == ["arg-type", "call-arg", "attr-defined", "arg-type"], done.stdout

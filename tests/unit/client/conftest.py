@@ -9,6 +9,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,6 +108,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         ready: What it says to ServerReady.
         requests: Every ModelInferRequest it got, in order of arrival.
         deadlines_s: The gRPC deadline of each.
+        metadata: The headers of all, one after the other.
         most_at_once: The largest number of requests under way at the same time.
     """
 
@@ -114,6 +116,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     ready: bool = True
     requests: list[Any] = field(default_factory=list)
     deadlines_s: list[float] = field(default_factory=list)
+    metadata: list[tuple[str, Any]] = field(default_factory=list)
     most_at_once: int = 0
     cancelled: threading.Event = field(default_factory=threading.Event)
     _under_way: int = 0
@@ -122,6 +125,27 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         return service_pb2.ServerReadyResponse(ready=self.ready)
 
+    def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        return service_pb2.ModelReadyResponse(ready=self.ready)
+
+    def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        response = service_pb2.RepositoryIndexResponse()
+        response.models.add(name="quality", version="10", state="READY")
+        response.models.add(name="quality", version="9", state="UNAVAILABLE", reason="unloaded")
+        return response
+
+    def ModelStatistics(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.name not in ("", "quality"):
+            context.abort(grpc.StatusCode.NOT_FOUND, f"'{request.name}' is not found")
+        response = service_pb2.ModelStatisticsResponse()
+        model = response.model_stats.add(name="quality", version="3", inference_count=8)
+        model.execution_count = 4
+        model.inference_stats.success.count, model.inference_stats.success.ns = 4, 40_000_000
+        model.inference_stats.queue.count, model.inference_stats.queue.ns = 4, 8_000_000
+        model.inference_stats.compute_infer.count = 4
+        model.inference_stats.compute_infer.ns = 20_000_000
+        return response
+
     def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         return service_pb2.ServerMetadataResponse(name="triton", version="2.51.0")
 
@@ -129,6 +153,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         with self._lock:
             self.requests.append(request)
             self.deadlines_s.append(context.time_remaining())
+            self.metadata.extend(context.invocation_metadata())
             self._under_way += 1
             self.most_at_once = max(self.most_at_once, self._under_way)
         try:
@@ -138,51 +163,84 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
                 self._under_way -= 1
 
     def _answer(self, request: Any, context: Any) -> Any:
-        image = request.raw_input_contents[0][4:]
-        word, _, rest = image.partition(b" ")
+        images = byte_elements(request.raw_input_contents[0])
         policy = "default"
         if len(request.raw_input_contents) > 1:
-            policy = request.raw_input_contents[1][4:].decode()
+            policy = byte_elements(request.raw_input_contents[1])[0].decode()
+        notes = f"in ensemble 'quality', [request id: {request.id}]"
         if policy == "nowhere":
-            context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                f"in ensemble 'quality', [request id: {request.id}] Unknown policy 'nowhere'.",
-            )
-        if word == b"bad":
-            context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                f"in ensemble 'quality', [request id: {request.id}] Not a picture.",
-            )
-        if word == b"busy":
-            context.abort(grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size")
-        if word == b"slow":
-            context.add_callback(self.cancelled.set)
-            self.cancelled.wait(5)
-        if word == b"later":
-            threading.Event().wait(float(rest) / 1000)
-        if word == b"odd":
-            return infer_response(b"{}", id=request.id)
-        verdict = {**copy.deepcopy(VERDICT), "policy": policy}
-        score = 61.5
-        if word in (b"accept", b"review", b"reject"):
-            verdict["decision"] = word.decode()
-            score = {b"accept": 88.0, b"review": 61.5, b"reject": 20.0}[word]
-        return infer_response(verdict, scores=[score], id=request.id)
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{notes} Unknown policy 'nowhere'.")
+        for place, image in enumerate(images):
+            word, _, rest = image.partition(b" ")
+            if word == b"bad":
+                which = f"item {place} of {len(images)}: " if len(images) > 1 else ""
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{notes} {which}Not a picture.")
+            if word == b"busy":
+                context.abort(grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size")
+            if word == b"stopping":
+                context.abort(grpc.StatusCode.UNAVAILABLE, "Server is stopping")
+            if word == b"slow":
+                context.add_callback(self.cancelled.set)
+                self.cancelled.wait(5)
+            if word == b"later":
+                threading.Event().wait(float(rest) / 1000)
+            if word == b"odd":
+                return infer_response(b"{}", id=request.id)
+        verdicts, scores = zip(
+            *(canned_verdict(image.partition(b" ")[0], policy) for image in images), strict=True
+        )
+        header = {"model_version": request.model_version or "3"}
+        return infer_response(*verdicts, scores=list(scores), id=request.id, **header)
+
+
+def canned_verdict(word: bytes, policy: str) -> tuple[dict[str, Any], float]:
+    """The verdict and score for an image of one word."""
+    verdict = {**copy.deepcopy(VERDICT), "policy": policy}
+    score = 61.5
+    if word in (b"accept", b"review", b"reject"):
+        verdict["decision"] = word.decode()
+        score = {b"accept": 88.0, b"review": 61.5, b"reject": 20.0}[word]
+    return verdict, score
+
+
+def byte_elements(data: bytes) -> list[bytes]:
+    """The elements of a BYTES tensor."""
+    found = []
+    while data:
+        (length,) = struct.unpack_from("<I", data)
+        found.append(data[4 : 4 + length])
+        data = data[4 + length :]
+    return found
+
+
+@contextmanager
+def running_fake(fake: FakeTriton, port: int = 0) -> Iterator[FakeTriton]:
+    """``fake``, answering on a port of this machine."""
+    server = grpc.server(
+        futures.ThreadPoolExecutor(16), options=[("grpc.max_receive_message_length", -1)]
+    )
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(fake, server)
+    fake.address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
+    server.start()
+    try:
+        yield fake
+    finally:
+        fake.cancelled.set()
+        server.stop(None).wait()
 
 
 @pytest.fixture
 def triton() -> Iterator[FakeTriton]:
     """A running fake on a free port."""
-    fake = FakeTriton()
-    server = grpc.server(
-        futures.ThreadPoolExecutor(16), options=[("grpc.max_receive_message_length", -1)]
-    )
-    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(fake, server)
-    fake.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    yield fake
-    fake.cancelled.set()
-    server.stop(None).wait()
+    with running_fake(FakeTriton()) as fake:
+        yield fake
+
+
+@pytest.fixture
+def second_triton() -> Iterator[FakeTriton]:
+    """Another one."""
+    with running_fake(FakeTriton()) as fake:
+        yield fake
 
 
 @pytest.fixture

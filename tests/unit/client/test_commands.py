@@ -216,3 +216,40 @@ def test_a_comparison_finds_what_is_wrong() -> None:
         "cup x was not scored",
     ]
     assert Comparison(name="cup", original=None, spoilt={}).failures() == ["cup was not scored"]
+
+
+def test_models_and_stats(triton: Any) -> None:
+    server = ("--server", triton.address)
+    listed = run("models", *server, code=0).stdout.splitlines()
+    assert [line.split()[:3] for line in listed] == [
+        ["Model", "Version", "State"],
+        ["quality", "9", "UNAVAILABLE"],
+        ["quality", "10", "READY"],
+    ]
+    assert json.loads(run("models", *server, "--json", code=0).stdout)[0]["reason"] == "unloaded"
+    assert "quality  3        8       4" in run("stats", *server, code=0).stdout
+    (found,) = json.loads(run("stats", "quality", *server, "--json", code=0).stdout)
+    assert (found["request_ms"], found["queue_ms"], found["compute_ms"]) == (10.0, 2.0, 5.0)
+    assert "nosuch" in run("stats", "nosuch", *server, code=3).stderr
+
+
+def test_server_commands_exit_codes(dead_address: str) -> None:
+    for command in ("models", "stats"):
+        result = run(command, "--server", dead_address, code=4)
+        assert "packshot-serve" in result.stderr
+        assert run(command, "--server", "nonsense", code=2).stderr
+        assert run(command, "--server", dead_address, "--header", "s3cret", code=2).stderr
+        assert "s3cret" not in result.stderr
+    assert "cannot be read" in run("models", "--ca", "/nowhere.pem", code=2).stderr
+
+
+def test_health_of_several_servers(triton: Any, second_triton: Any, dead_address: str) -> None:
+    both = f"{triton.address},{second_triton.address}"
+    found = json.loads(run("health", "--server", both, "--json", code=0).stdout)
+    assert [one["address"] for one in found] == both.split(",")
+    run("health", "--server", f"{triton.address},{dead_address}", code=4)
+
+
+def test_a_header_goes_along(triton: Any, photos: Path) -> None:
+    score(triton, photos / "a.jpg", "--header", "x-key=v=1", code=0)
+    assert ("x-key", "v=1") in triton.metadata

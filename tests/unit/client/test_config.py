@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from packshot_client import ClientConfig, ConfigError
-from packshot_client._config import checked_address
+from packshot_client._addresses import parse_address
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_wrong_setting_is_named(name: str, value: Any) -> None:
     "address", ["localhost:8001", "10.0.0.1:1", "[::1]:8001", "dns:///triton:8001", "unix:/a.sock"]
 )
 def test_addresses_that_grpc_can_use(address: str) -> None:
-    assert checked_address(address) == address
+    assert parse_address(address).replicas == (address.removeprefix("dns:///"),)
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_addresses_that_grpc_can_use(address: str) -> None:
 )
 def test_addresses_that_it_cannot(address: Any) -> None:
     with pytest.raises(ConfigError, match=r"host:port .* for example localhost:8001, got"):
-        checked_address(address)
+        parse_address(address)

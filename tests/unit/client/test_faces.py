@@ -124,7 +124,9 @@ def test_the_deadline_goes_along_twice(connect: Any, triton: Any) -> None:
     face.score(b"x")
     face.score(b"x", timeout_s=2.0)
     sent = [request.parameters["timeout"].int64_param for request in triton.requests]
-    assert sent == [4_000_000, 2_000_000]
+    # In microseconds, less what it took to get here.
+    assert sent[0] == pytest.approx(4_000_000, abs=500_000)
+    assert sent[1] == pytest.approx(2_000_000, abs=500_000)
     assert triton.deadlines_s[0] == pytest.approx(4.0, abs=0.9)
     assert triton.deadlines_s[1] == pytest.approx(2.0, abs=0.9)
 
@@ -142,6 +144,7 @@ def test_the_deadline_holds_and_the_server_learns_of_it(connect: Any, triton: An
 
 def test_a_policy_goes_along(connect: Any, triton: Any) -> None:
     face = connect(triton.address)
+    assert face.score(b"x", policy="google", request_id="mine").request_id == "mine"
     assert face.score(b"x", policy="google").policy == "google"
     with pytest.raises(UnknownPolicyError, match=r"^Unknown policy 'nowhere'\."):
         face.score(b"x", policy="nowhere")
@@ -217,7 +220,7 @@ def test_health_is_not_fooled_by_a_model_that_has_died(
 
 def test_many_keep_their_order_and_fail_alone(connect: Any, triton: Any) -> None:
     images = [b"later 80", b"bad", b"accept", "/nowhere.jpg", 7, b"busy", b"reject"]
-    outcomes = connect(triton.address).score_many(images, max_in_flight=3)
+    outcomes = connect(triton.address).score_many(images, max_in_flight=3, batch_size=1)
     assert [type(outcome).__name__ for outcome in outcomes] == [
         "QualityResult",
         "InvalidInputError",
@@ -241,8 +244,29 @@ def test_many_are_bounded_in_flight_and_not_read_ahead(connect: Any, triton: Any
             assert read - 1 <= len(triton.requests) + 3
             yield b"later 20"
 
-    assert len(connect(triton.address).score_many(images(), max_in_flight=3)) == 12
+    assert len(connect(triton.address).score_many(images(), max_in_flight=3, batch_size=1)) == 12
     assert 2 <= triton.most_at_once <= 3
+
+
+@pytest.mark.parametrize("size", [2, 4, 32])
+def test_packed_images_share_calls_and_fail_alone(connect: Any, triton: Any, size: int) -> None:
+    images = [b"accept", b"bad", b"/", "/nowhere.jpg", b"reject", b"review", b"bad", b"accept"]
+    outcomes = connect(triton.address).score_many(images, batch_size=size)
+    names = [getattr(outcome, "decision", type(outcome).__name__) for outcome in outcomes]
+    bad, good = "InvalidInputError", "review"
+    assert names == ["accept", bad, good, "ImageSourceError", "reject", "review", bad, "accept"]
+    assert all("item" not in str(outcome) for outcome in outcomes if outcome == bad)
+
+
+def test_packs_without_a_fault_need_few_calls(connect: Any, triton: Any) -> None:
+    assert len(connect(triton.address).score_many([b"accept"] * 10, batch_size=4)) == 10
+    assert len(triton.requests) == 3
+
+
+def test_an_unknown_policy_is_no_image_s_fault(connect: Any, triton: Any) -> None:
+    outcomes = connect(triton.address).score_many([b"accept"] * 4, policy="nowhere", batch_size=4)
+    assert {type(outcome) for outcome in outcomes} == {UnknownPolicyError}
+    assert len(triton.requests) == 1
 
 
 def test_many_of_none(connect: Any, triton: Any) -> None:
@@ -250,7 +274,9 @@ def test_many_of_none(connect: Any, triton: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"policy": ""}, {"timeout_s": 0}, {"max_in_flight": 0}], ids=lambda o: next(iter(o))
+    "options",
+    [{"policy": ""}, {"timeout_s": 0}, {"max_in_flight": 0}, {"batch_size": 33}],
+    ids=lambda o: next(iter(o)),
 )
 def test_wrong_arguments_of_many_are_raised_at_once(
     connect: Any, triton: Any, options: dict[str, Any]
@@ -303,7 +329,7 @@ def test_threads_may_share_a_client(triton: Any) -> None:
 
 def test_many_may_be_left_early(triton: Any) -> None:
     with PackshotClient(triton.address) as client:
-        outcomes = client.score_many([b"accept"] * 1000, max_in_flight=2)
+        outcomes = client.score_many([b"accept"] * 1000, max_in_flight=2, batch_size=1)
         next(outcomes)
         outcomes.close()  # type: ignore[attr-defined]
     assert len(triton.requests) < 10
@@ -322,7 +348,7 @@ async def test_a_cancelled_task_cancels_its_call(triton: Any) -> None:
 
 async def test_tasks_of_many_end_with_it(triton: Any) -> None:
     async with AsyncPackshotClient(triton.address) as client:
-        outcomes = client.score_many([b"accept", b"slow", b"slow"], max_in_flight=2)
+        outcomes = client.score_many([b"accept", b"slow", b"slow"], max_in_flight=2, batch_size=1)
         async for _ in outcomes:
             break
         await outcomes.aclose()  # type: ignore[attr-defined]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("torch", "openvino", "cv2", "PIL", "typer", "rich", "jinja2", "onnx", "locust", "skimage")
+HEAVY = (
+    *("torch", "openvino", "cv2", "PIL", "typer", "rich", "jinja2", "onnx", "locust", "skimage"),
+    *("numpy", "tritonclient", "ml_dtypes", "opentelemetry", "packshot.imaging"),
+)
 
 
 def python(code: str) -> str:

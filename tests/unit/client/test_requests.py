@@ -9,19 +9,21 @@ from typing import Any
 
 import pytest
 
+from packshot.contracts import QUALITY
 from packshot_client import ConfigError, ImageSourceError
+from packshot_client._images import image_bytes, is_in_memory
 from packshot_client._requests import (
+    SharedPixels,
     bytes_elements,
     checked_policy,
-    image_bytes,
-    is_in_memory,
-    quality_request,
+    infer_request,
+    set_timeout,
 )
 
 
 def request(**changes: Any) -> Any:
-    settings = {"policy": "default", "timeout_s": 1.5, "request_id": "r1", "model_version": ""}
-    return quality_request([b"one", b"three"], **{**settings, **changes})
+    tensors = {"IMAGE": [b"one", b"three"]}
+    return infer_request(QUALITY, **{"tensors": tensors, "batch": 2, "request_id": "r1", **changes})
 
 
 def test_every_kind_of_source_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -77,10 +79,9 @@ def test_bytes_elements_carry_their_length_little_endian() -> None:
     assert bytes_elements([b"ab", b""]) == b"\x02\0\0\0ab\0\0\0\0"
 
 
-def test_request_has_the_contract_and_the_deadline() -> None:
+def test_request_has_the_contract() -> None:
     message = request()
     assert (message.model_name, message.model_version, message.id) == ("quality", "", "r1")
-    assert message.parameters["timeout"].int64_param == 1_500_000
     assert [(t.name, t.datatype, list(t.shape)) for t in message.inputs] == [
         ("IMAGE", "BYTES", [2, 1])
     ]
@@ -89,8 +90,8 @@ def test_request_has_the_contract_and_the_deadline() -> None:
     assert message.raw_input_contents[0].startswith(length + b"one")
 
 
-def test_policy_goes_along_for_each_image_unless_it_is_the_default() -> None:
-    message = request(policy="google")
+def test_an_optional_input_goes_along_for_each_image() -> None:
+    message = request(tensors={"POLICY": [b"google"] * 2, "IMAGE": [b"one", b"two"]})
     assert [(t.name, list(t.shape)) for t in message.inputs] == [
         ("IMAGE", [2, 1]),
         ("POLICY", [2, 1]),
@@ -98,9 +99,22 @@ def test_policy_goes_along_for_each_image_unless_it_is_the_default() -> None:
     assert message.raw_input_contents[1] == bytes_elements([b"google", b"google"])
 
 
-def test_version_and_the_shortest_deadline() -> None:
-    message = request(model_version="7", timeout_s=1e-9)
+def test_shared_memory_is_named_and_nothing_sent_inline() -> None:
+    place = SharedPixels(region="r", offset=64, byte_size=32)
+    message = request(tensors={"IMAGE": place})
+    parameters = message.inputs[0].parameters
+    assert parameters["shared_memory_region"].string_param == "r"
+    assert parameters["shared_memory_offset"].int64_param == 64
+    assert parameters["shared_memory_byte_size"].int64_param == 32
+    assert not message.raw_input_contents
+
+
+def test_version_and_the_time_limit_in_microseconds() -> None:
+    message = request(model_version="7")
     assert message.model_version == "7"
+    set_timeout(message, 1.5)
+    assert message.parameters["timeout"].int64_param == 1_500_000
+    set_timeout(message, 1e-9)
     assert message.parameters["timeout"].int64_param == 1
 
 

@@ -1,0 +1,54 @@
+"""Checks of settings, shared by the dataclasses that hold them."""
+
+from __future__ import annotations
+
+import math
+
+from packshot_client._exceptions import ConfigError
+
+
+def checked_seconds(seconds: float, name: str, *, zero: bool = False) -> float:
+    """``seconds`` if it is a finite number above 0, or 0 where that is allowed.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not math.isfinite(seconds) or seconds < 0 or (seconds == 0 and not zero):
+        bound = "0 or more" if zero else "above 0"
+        raise ConfigError(f"{name} must be a number of seconds {bound}, got {seconds!r}")
+    return float(seconds)
+
+
+def checked_count(count: int, name: str, *, least: int = 1) -> int:
+    """``count`` if it is a whole number of ``least`` or more.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if not isinstance(count, int) or isinstance(count, bool) or count < least:
+        raise ConfigError(f"{name} must be a whole number of {least} or more, got {count!r}")
+    return count
+
+
+def checked_share(share: float, name: str) -> float:
+    """``share`` if it is a number from 0 to 1.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    is_number = isinstance(share, int | float) and not isinstance(share, bool)
+    if not is_number or not 0 <= share <= 1:
+        raise ConfigError(f"{name} must be a number from 0 to 1, got {share!r}")
+    return float(share)
+
+
+def checked_version(version: str, name: str) -> str:
+    """``version`` if it is a model version: a whole number as text.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if not isinstance(version, str) or not version.isdecimal():
+        raise ConfigError(f"{name} must be a whole number as text, got {version!r}")
+    return version

@@ -1,0 +1,320 @@
+"""The course of a call: which attempts it takes, until it is answered or given up.
+
+Nothing here sends or waits. A client asks for the next :class:`Attempt`, sends it, and reports how
+it ended; the course says what then: the result, a pause before the next attempt, or the error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import grpc
+
+from packshot_client._addresses import Target
+from packshot_client._budgets import Budget, Latencies
+from packshot_client._calls import Call
+from packshot_client._config import Canary, ClientConfig
+from packshot_client._exceptions import (
+    CallRecord,
+    DeadlineExceededError,
+    InvalidResponseError,
+    RequestError,
+    ServerOverloadedError,
+    ServerUnavailableError,
+)
+from packshot_client._observation import CallEvent, Tracer, logger, notify
+from packshot_client._replicas import Replica, ReplicaSet
+from packshot_client._requests import set_timeout
+from packshot_client._responses import UnreadableError
+from packshot_client._statuses import (
+    model_is_gone,
+    region_is_gone,
+    status_error,
+    version_is_gone,
+)
+
+_ResultT = TypeVar("_ResultT")
+
+_LEAST_S: Final = 0.001
+"""An attempt with less time than this would only fail."""
+
+
+class Dispatcher:
+    """What all calls of one client share: replicas, budgets, latencies, observers.
+
+    Args:
+        target: Where the servers are.
+        config: Of the client.
+
+    Raises:
+        ConfigError: Tracing is wanted and not installed.
+    """
+
+    def __init__(self, target: Target, config: ClientConfig) -> None:
+        self.target = target
+        self.config = config
+        self.replicas = ReplicaSet(target.replicas, config.connections)
+        self.retry_budget = Budget(config.retries.budget, config.retries.reserve)
+        hedging = config.hedging
+        self.hedge_budget = Budget(hedging.budget, 1.0) if hedging else None
+        self.latencies: defaultdict[str, Latencies] = defaultdict(Latencies)
+        self.tracer = Tracer() if config.tracing else None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attempt:
+    """One sending of a call.
+
+    Attributes:
+        replica: Where to.
+        generation: Of the replica's connections.
+        timeout_s: Its gRPC deadline.
+        metadata: Its headers.
+        hedge: Whether it is the second of two at the same time.
+    """
+
+    replica: Replica
+    generation: int
+    timeout_s: float
+    metadata: tuple[tuple[str, str], ...]
+    hedge: bool = False
+
+
+class Course(Generic[_ResultT]):
+    """The attempts of one call.
+
+    Args:
+        dispatcher: Of the client.
+        call: What is asked.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, call: Call[_ResultT]) -> None:
+        self.call = call
+        self._shared = dispatcher
+        self._started = time.perf_counter()
+        self._deadline = self._started + call.timeout_s
+        self._attempts = 0
+        self._tried: list[Replica] = []
+        self._hedged = False
+        self._region_renewed = False
+        self._is_infer = call.method.name == "ModelInfer"
+        canary = dispatcher.config.canary
+        self._canary = bool(canary and self._is_infer and takes_canary(canary, call.canary_key))
+        if canary and self._canary:
+            call.message.model_version = canary.version
+        tracer = dispatcher.tracer
+        self._span: Any = None
+        if tracer is not None:
+            self._span = tracer.start(call.method.name, call.model, call.request_id)
+        dispatcher.retry_budget.earn()
+        if dispatcher.hedge_budget is not None:
+            dispatcher.hedge_budget.earn()
+
+    def attempt(self, *, hedge: bool = False) -> Attempt:
+        """The next sending."""
+        shared = self._shared
+        remaining_s = self.remaining_s()
+        bound = shared.config.retries.attempt_timeout_s
+        timeout_s = remaining_s if bound is None else min(bound, remaining_s)
+        replica = shared.replicas.pick(self._tried)
+        self._attempts += 1
+        self._tried.append(replica)
+        if self._is_infer:
+            set_timeout(self.call.message, timeout_s)
+        metadata = shared.config.security.metadata()
+        if shared.tracer is not None:
+            metadata += shared.tracer.headers(self._span)
+        return Attempt(
+            replica=replica,
+            generation=replica.generation,
+            timeout_s=timeout_s,
+            metadata=metadata,
+            hedge=hedge,
+        )
+
+    def remaining_s(self) -> float:
+        """Time until the deadline, never less than a moment."""
+        return max(_LEAST_S, self._deadline - time.perf_counter())
+
+    def hedge_delay_s(self) -> float | None:
+        """After how long a second request may be sent; ``None`` if never."""
+        hedging = self._shared.config.hedging
+        if hedging is None or not self._is_infer or self.call.region:
+            return None
+        delay_s = hedging.delay_s
+        if delay_s is None:
+            delay_s = self._shared.latencies[self.call.model].p95_s
+        return None if delay_s is None or delay_s >= self.remaining_s() else delay_s
+
+    def hedge(self) -> Attempt | None:
+        """A second request, now that the first is late; ``None`` if there is nobody to ask."""
+        shared = self._shared
+        budget = shared.hedge_budget
+        if budget is None or not shared.replicas.other_than(self._tried) or not budget.spend():
+            return None
+        self._hedged = True
+        return self.attempt(hedge=True)
+
+    def needs_region(self, attempt: Attempt) -> bool:
+        """Whether the replica has to register the call's shared-memory region first."""
+        return bool(self.call.region) and self.call.region not in attempt.replica.regions
+
+    def answered(self, attempt: Attempt, response: Any, latency_s: float) -> _ResultT:
+        """What an answer means.
+
+        Raises:
+            InvalidResponseError: It cannot be read.
+        """
+        if self._is_infer and self._shared.config.hedging is not None:
+            self._shared.latencies[self.call.model].add(latency_s)
+        try:
+            result = self.call.read(response)
+        except UnreadableError as cause:
+            error = InvalidResponseError(
+                f"The server's answer cannot be read: {cause}. Use a client and a server of the "
+                f"same packshot release.",
+                self._record(attempt),
+            )
+            self._finish(attempt, "", error)
+            raise error from cause
+        self._finish(attempt, getattr(response, "model_version", ""), None)
+        return result
+
+    def failed(self, attempt: Attempt, failure: Any, *, retry: bool = True) -> float:
+        """What a ``grpc.RpcError`` means: the pause in seconds before the next attempt.
+
+        Args:
+            attempt: Which attempt failed.
+            failure: How.
+            retry: Whether there may be another attempt.
+
+        Raises:
+            RequestError: There is to be no other attempt.
+        """
+        return self.refused(attempt, failure.code(), failure.details(), failure, retry=retry)
+
+    def lost(self, attempt: Attempt, *, retry: bool = True) -> float:
+        """As :meth:`failed`, for an attempt whose connection the client itself has given up."""
+        words = "the server went silent, its connections were given up"
+        return self.refused(attempt, grpc.StatusCode.UNAVAILABLE, words, None, retry=retry)
+
+    def refused(
+        self,
+        attempt: Attempt,
+        code: Any,
+        details: str | None,
+        cause: BaseException | None,
+        *,
+        retry: bool = True,
+    ) -> float:
+        """As :meth:`failed`, by status and words."""
+        if code is grpc.StatusCode.CANCELLED and attempt.generation != attempt.replica.generation:
+            code = grpc.StatusCode.UNAVAILABLE
+        error = status_error(code, details, self._record(attempt))
+        self._note(attempt, error)
+        pause_s = self._pause_s(error) if retry else None
+        if pause_s is None:
+            self._finish(attempt, self.call_version(), error)
+            raise error from cause
+        logger.debug("%s, attempt %d: %s", self.call.request_id, self._attempts, error)
+        return pause_s
+
+    def abandoned(self, attempt: Attempt) -> None:
+        """The caller no longer wants the answer."""
+        self._finish(attempt, self.call_version(), None, status="Cancelled")
+
+    def call_version(self) -> str:
+        """The version that was asked for."""
+        return str(self.call.message.model_version) if self._is_infer else ""
+
+    def _note(self, attempt: Attempt, error: RequestError) -> None:
+        replicas = self._shared.replicas
+        if isinstance(error, ServerUnavailableError):
+            if self._canary and version_is_gone(error):
+                return
+            model = self.call.model if model_is_gone(error) else ""
+            replicas.unavailable(attempt.replica, model=model, reason=error.server_message)
+        elif isinstance(error, DeadlineExceededError) and error.status == "DEADLINE_EXCEEDED":
+            reason = f"no answer within {attempt.timeout_s:g} s"
+            replicas.unavailable(attempt.replica, reason=reason)
+
+    def _pause_s(self, error: RequestError) -> float | None:
+        if self._canary and version_is_gone(error):
+            version = self.call.message.model_version
+            logger.warning("the canary, version %s, is not served: %s", version, error)
+            self._canary = False
+            self.call.message.model_version = self._shared.config.model_version
+            return 0.0
+        if self.call.region and region_is_gone(error) and not self._region_renewed:
+            self._region_renewed = True
+            for replica in self._tried:
+                replica.regions.discard(self.call.region)
+            return 0.0
+        retries = self._shared.config.retries
+        retriable = isinstance(
+            error, ServerUnavailableError | ServerOverloadedError | DeadlineExceededError
+        )
+        if not retriable or self._attempts >= retries.max_attempts:
+            return None
+        remaining_s = self._deadline - time.perf_counter()
+        pause_s = 0.0
+        elsewhere = self._shared.replicas.other_than(self._tried)
+        if isinstance(error, ServerOverloadedError) or not elsewhere:
+            most_s = min(retries.max_backoff_s, retries.backoff_s * 2 ** (self._attempts - 1))
+            # A full queue empties by waiting: at least half of it.
+            least_s = most_s / 2 if isinstance(error, ServerOverloadedError) else 0.0
+            pause_s = random.uniform(least_s, most_s)
+        if pause_s + _LEAST_S >= remaining_s or not self._shared.retry_budget.spend():
+            return None
+        return pause_s
+
+    def _record(self, attempt: Attempt) -> CallRecord:
+        return CallRecord(
+            address=attempt.replica.address,
+            model=self.call.model,
+            request_id=self.call.request_id,
+            timeout_s=self.call.timeout_s,
+            elapsed_s=time.perf_counter() - self._started,
+            attempts=self._attempts,
+            model_version=self.call_version(),
+        )
+
+    def _finish(
+        self,
+        attempt: Attempt,
+        model_version: str,
+        error: RequestError | None,
+        *,
+        status: str = "OK",
+    ) -> None:
+        on_call = self._shared.config.on_call
+        if on_call is None and self._span is None:
+            return
+        event = CallEvent(
+            model=self.call.model,
+            model_version=model_version,
+            request_id=self.call.request_id,
+            address=attempt.replica.address,
+            status=status if error is None else type(error).__name__,
+            elapsed_s=time.perf_counter() - self._started,
+            attempts=self._attempts,
+            hedged=self._hedged,
+            canary=self._canary,
+        )
+        if self._shared.tracer is not None:
+            self._shared.tracer.finish(self._span, event, error)
+        if on_call is not None:
+            notify(on_call, event)
+
+
+def takes_canary(canary: Canary, key: str | None) -> bool:
+    """Whether a call goes to the canary: by lot, or always the same for the same key."""
+    if key is None:
+        return random.random() < canary.share
+    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < canary.share * 2**64

@@ -1,0 +1,66 @@
+"""The wire protocol: the messages of KServe v2 that the client uses, and how to call each method.
+
+Own messages rather than those of ``tritonclient``, whose import brings numpy, ml_dtypes and more
+(150 ms) into processes that only want to send bytes. After a change of ``kserve.proto``, in
+``client/`` (grpcio-tools 1.65 makes code that every protobuf from 5.26 on accepts without a word):
+
+    python -m grpc_tools.protoc -I. --python_out=. packshot_client/_protocol/kserve.proto
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from packshot_client._protocol import kserve_pb2
+
+messages: Any = kserve_pb2
+"""The message classes, which are made at import and which no type checker sees."""
+
+_SERVICE: Final = "/inference.GRPCInferenceService/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One method of the inference service.
+
+    Attributes:
+        name: As in the service.
+        encode: Request message to bytes.
+        decode: Bytes to response message.
+    """
+
+    name: str
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+
+    @property
+    def path(self) -> str:
+        """On the wire."""
+        return _SERVICE + self.name
+
+
+def _method(name: str) -> Method:
+    request = getattr(messages, f"{name}Request")
+    response = getattr(messages, f"{name}Response")
+    return Method(name=name, encode=request.SerializeToString, decode=response.FromString)
+
+
+METHODS: Final = {
+    name: _method(name)
+    for name in (
+        "ServerReady",
+        "ServerMetadata",
+        "ModelReady",
+        "ModelInfer",
+        "ModelStatistics",
+        "RepositoryIndex",
+        "SystemSharedMemoryStatus",
+        "SystemSharedMemoryRegister",
+        "SystemSharedMemoryUnregister",
+    )
+}
+"""By name."""
+
+__all__ = ["METHODS", "Method", "messages"]

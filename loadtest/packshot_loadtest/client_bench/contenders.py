@@ -1,0 +1,93 @@
+"""Contenders: the ways to ask ``quality`` about one photo that the benchmark compares.
+
+All send the same 50 kB. The bare stub resends one finished message and reads nothing of the answer:
+it is the bound. The other two come to the same knowledge: tritonclient builds its request, hands
+out numpy arrays, and its caller reads the verdict's JSON; packshot gives a typed, checked result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+import numpy as np
+
+from packshot.contracts import ATTRIBUTE_VALUES, IMAGE, QUALITY, SCORE, VERDICT
+from packshot_client import AsyncPackshotClient, ClientConfig, PackshotClient
+from packshot_loadtest.closed_loop import quality_request
+
+Call = Callable[[], Any]
+AsyncCall = Callable[[], Awaitable[Any]]
+
+TIMEOUT_S: Final = 60.0
+BARE, TRITON, PACKSHOT = "bare stub", "tritonclient", "packshot"
+CONTENDERS: Final = (BARE, TRITON, PACKSHOT)
+
+
+def sync_call(name: str, address: str, photo: bytes, stack: ExitStack) -> Call:
+    """A function that makes one call; threads may share it."""
+    if name == BARE:
+        from tritonclient.grpc import service_pb2_grpc
+
+        channel = stack.enter_context(grpc.insecure_channel(address))
+        send = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
+        message = quality_request(photo)
+        return lambda: send(message, timeout=TIMEOUT_S)
+    if name == TRITON:
+        import tritonclient.grpc as triton
+
+        other = stack.enter_context(triton.InferenceServerClient(address))
+
+        def ask() -> None:
+            inputs = [_triton_input(triton, photo)]
+            answer = other.infer(QUALITY.name, inputs, client_timeout=TIMEOUT_S)
+            _read_triton(answer)
+
+        return ask
+    config = ClientConfig(timeout_s=TIMEOUT_S)
+    client = stack.enter_context(PackshotClient(address, config=config))
+    return lambda: client.score(photo)
+
+
+async def async_call(name: str, address: str, photo: bytes, stack: AsyncExitStack) -> AsyncCall:
+    """As :func:`sync_call`, for asyncio."""
+    if name == BARE:
+        from tritonclient.grpc import service_pb2_grpc
+
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
+        send = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
+        message = quality_request(photo)
+        return lambda: send(message, timeout=TIMEOUT_S)
+    if name == TRITON:
+        import tritonclient.grpc.aio as triton
+
+        other = await stack.enter_async_context(triton.InferenceServerClient(address))
+
+        async def ask() -> None:
+            inputs = [_triton_input(triton, photo)]
+            answer = await other.infer(QUALITY.name, inputs, client_timeout=TIMEOUT_S)
+            _read_triton(answer)
+
+        return ask
+    config = ClientConfig(timeout_s=TIMEOUT_S)
+    client = await stack.enter_async_context(AsyncPackshotClient(address, config=config))
+    return lambda: client.score(photo)
+
+
+def _read_triton(answer: Any) -> tuple[float, Any, Any]:
+    verdict = json.loads(answer.as_numpy(VERDICT.name)[0, 0])
+    return (
+        float(answer.as_numpy(SCORE.name)[0, 0]),
+        answer.as_numpy(ATTRIBUTE_VALUES.name)[0],
+        verdict,
+    )
+
+
+def _triton_input(triton: Any, photo: bytes) -> Any:
+    tensor = triton.InferInput(IMAGE.name, [1, 1], IMAGE.dtype)
+    tensor.set_data_from_numpy(np.array([[photo]], dtype=np.object_))
+    return tensor

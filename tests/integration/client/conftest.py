@@ -1,0 +1,276 @@
+"""Real Triton servers with canned models: cheap to start, to kill, to freeze and to slow down."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from packshot.contracts import ATTRIBUTES
+from packshot.serving.options import ServerConfig
+from packshot.serving.ports import free_ports
+from packshot.serving.process import TritonProcess
+from packshot_client import CallEvent, ClientError, PackshotClient
+
+VERDICT = {
+    "schema": 1,
+    "decision": "accept",
+    "policy": "default",
+    "uncertainty": 4.0,
+    "grade": "high",
+    "worst_attribute": "noise",
+    "reasons": [],
+    "advice": [],
+    "image": {
+        "format": "JPEG",
+        "width": 640,
+        "height": 480,
+        "bytes": 1000,
+        "megapixels": 0.3,
+        "color_mode": "RGB",
+        "animated": False,
+        "has_alpha": False,
+        "orientation": 1,
+        "icc_converted": False,
+        "composition": {
+            "score": 0.7,
+            "background_plain": True,
+            "background_uniformity": 0.9,
+            "background_whiteness": 0.9,
+            "fill_ratio": 0.6,
+            "centre_offset": 0.1,
+            "touches_edge": False,
+            "border": False,
+        },
+    },
+    "quality_map": None,
+}
+
+MODEL = f'''
+import time
+
+import numpy as np
+import triton_python_backend_utils as pb
+
+VERDICT = {json.dumps(json.dumps(VERDICT))}.encode()
+
+
+class TritonPythonModel:
+    """Each image scores the version it was asked of; ``bad...`` is refused."""
+
+    def initialize(self, args):
+        import json
+        parameters = json.loads(args["model_config"])["parameters"]
+        self.delay_s = float(parameters["delay_ms"]["string_value"]) / 1000
+        self.score = float(args["model_version"])
+
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        time.sleep(self.delay_s)
+        images = pb.get_input_tensor_by_name(request, "IMAGE").as_numpy()
+        for place, image in enumerate(images[:, 0]):
+            if image.startswith(b"bad"):
+                words = f"item {{place}} of {{len(images)}}: bad"
+                return pb.InferenceResponse(
+                    error=pb.TritonError(words, pb.TritonError.INVALID_ARG)
+                )
+        batch = len(images)
+        verdicts = np.empty((batch, 1), dtype=np.object_)
+        verdicts[:] = VERDICT
+        return pb.InferenceResponse(
+            [
+                pb.Tensor("SCORE", np.full((batch, 1), self.score, np.float32)),
+                pb.Tensor("ATTRIBUTES", np.full((batch, {len(ATTRIBUTES)}), 0.5, np.float32)),
+                pb.Tensor("VERDICT", verdicts),
+            ]
+        )
+'''
+
+TENSORS = f"""
+max_batch_size: 32
+input [
+  {{ name: "IMAGE" data_type: TYPE_STRING dims: [ 1 ] }},
+  {{ name: "POLICY" data_type: TYPE_STRING dims: [ 1 ] optional: true }}
+]
+output [
+  {{ name: "SCORE" data_type: TYPE_FP32 dims: [ 1 ] }},
+  {{ name: "ATTRIBUTES" data_type: TYPE_FP32 dims: [ {len(ATTRIBUTES)} ] }},
+  {{ name: "VERDICT" data_type: TYPE_STRING dims: [ 1 ] }}
+]
+"""
+
+ENSEMBLE = (
+    'name: "quality"\nplatform: "ensemble"\n'
+    + TENSORS
+    + """
+ensemble_scheduling { step [ {
+  model_name: "canned" model_version: -1
+  input_map { key: "IMAGE" value: "IMAGE" }
+  input_map { key: "POLICY" value: "POLICY" }
+  output_map { key: "SCORE" value: "SCORE" }
+  output_map { key: "ATTRIBUTES" value: "ATTRIBUTES" }
+  output_map { key: "VERDICT" value: "VERDICT" }
+} ] }
+"""
+)
+
+
+def write_model(folder: Path, name: str, *, delay_ms: float, queue: int, versions: int) -> None:
+    model = folder / name
+    for version in range(1, versions + 1):
+        (model / str(version)).mkdir(parents=True)
+        (model / str(version) / "model.py").write_text(MODEL)
+    limit = f"default_queue_policy {{ max_queue_size: {queue} }}" if queue else ""
+    (model / "config.pbtxt").write_text(
+        f'name: "{name}"\nbackend: "python"\n{TENSORS}\n'
+        f"instance_group [ {{ kind: KIND_CPU count: 1 }} ]\n"
+        f"dynamic_batching {{ {limit} }}\n"
+        f"version_policy: {{ all {{}} }}\n"
+        f'parameters {{ key: "delay_ms" value: {{ string_value: "{delay_ms}" }} }}\n'
+    )
+
+
+def canned_repository(
+    folder: Path,
+    *,
+    delay_ms: float = 0.0,
+    queue: int = 0,
+    versions: int = 1,
+    ensemble: bool = False,
+) -> Path:
+    """A repository whose ``quality`` answers at once, or after a while, with a canned verdict."""
+    folder.mkdir(parents=True)
+    name = "canned" if ensemble else "quality"
+    write_model(folder, name, delay_ms=delay_ms, queue=queue, versions=versions)
+    if ensemble:
+        (folder / "quality" / "1").mkdir(parents=True)
+        (folder / "quality" / "config.pbtxt").write_text(ENSEMBLE)
+    return folder
+
+
+@dataclass
+class Replica:
+    """One canned server that can die and come back at the same address."""
+
+    config: ServerConfig
+    process: TritonProcess
+
+    @property
+    def address(self) -> str:
+        return self.process.grpc_address
+
+    def kill(self) -> None:
+        if self.process.returncode is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+
+    def freeze(self) -> None:
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Stop as in production, without losing a request."""
+        self.process.stop()
+
+    def restart(self) -> None:
+        """Start again after :meth:`kill` or :meth:`stop`."""
+        self.process = TritonProcess(self.config)
+        self.process.start()
+
+
+@pytest.fixture
+def start_replica(tmp_path: Path) -> Iterator[Callable[..., Replica]]:
+    """Starts canned servers on free ports, and stops them after the test."""
+    started: list[Replica] = []
+
+    def start(server: dict[str, Any] | None = None, **options: Any) -> Replica:
+        folder = canned_repository(tmp_path / f"repository{len(started)}", **options)
+        grpc, http, metrics = free_ports(3)
+        config = ServerConfig(
+            model_repository=folder,
+            grpc_port=grpc,
+            http_port=http,
+            metrics_port=metrics,
+            exit_timeout_s=10,
+            **(server or {}),
+        )
+        process = TritonProcess(config)
+        process.start()
+        started.append(Replica(config=config, process=process))
+        return started[-1]
+
+    yield start
+    for replica in started:
+        # Nothing is under way any more; draining would only take time.
+        replica.kill()
+        replica.process.stop()
+
+
+@pytest.fixture
+def two_replicas(start_replica: Callable[..., Replica]) -> tuple[Replica, Replica]:
+    """Two canned servers."""
+    return start_replica(), start_replica()
+
+
+@dataclass
+class Load:
+    """Threads that call one client until they are told to stop.
+
+    Attributes:
+        events: Every call, in order of its end.
+        errors: What calls raised.
+    """
+
+    events: list[CallEvent] = field(default_factory=list)
+    errors: list[ClientError] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self, client: PackshotClient, threads: int = 4) -> None:
+        def work() -> None:
+            while not self.stopping.is_set():
+                try:
+                    client.score(b"good")
+                except ClientError as error:
+                    self.errors.append(error)
+                time.sleep(0.002)
+
+        self.threads = [threading.Thread(target=work) for _ in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+    def served_by(self, since: int = 0) -> Counter[str]:
+        """Calls answered by each replica, from the event ``since`` on."""
+        return Counter(e.address for e in self.events[since:] if e.status == "OK" and e.model)
+
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def load() -> Iterator[Load]:
+    """Load that ends with the test."""
+    found = Load()
+    yield found
+    found.stop()
