@@ -1,96 +1,220 @@
-"""What can be exported, and for each network: its weights, example inputs and tolerances."""
+"""What can be exported. Adding a network is one declaration: docs/bring-your-own-model.md."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from packshot.contracts import QUALITY_NET, ModelSpec
+from packshot.contracts import (
+    PIXELS,
+    QUALITY_NET,
+    RESTORE_NET,
+    RESTORED,
+    THUMBNAIL,
+    UPSCALE_NETS,
+    UPSCALED,
+    ModelSpec,
+)
 from packshot.imaging.views import fragments, global_view
-from packshot.models.weights import load_quality_net
+from packshot.models.weights import load_quality_net, load_restore_net, load_upscale_net
 from packshot_export.errors import UnknownNetworkError
+from packshot_export.pictures import Picture, generated_pictures
+from packshot_export.precision import Precision, Tolerance
+from packshot_export.task_metric import ImageAgreement, RankAgreement, TaskMetric
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Tolerance:
-    """Largest difference from PyTorch's output: ``absolute + relative * |expected|``."""
-
-    absolute: float
-    relative: float = 0.0
+OPTIMUM_BATCH = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportableNetwork:
-    """One network and how its export is proved.
+    """One network and how its export is made and proved.
 
     Attributes:
         name: What ``packshot-export build`` calls it.
-        spec: The contract of the served model.
+        spec: The contract of the served model. A dimension of -1 is variable: see ``sizes``.
         weights: Where its weights lie, from the root of the repository.
         load: Reads the weights into the PyTorch network, in evaluation mode.
-        example_inputs: ``(batch, seed)`` to one array for each input of the contract.
-        tolerances: Per output, for float32 runtimes.
+        inputs_of: Pictures to one array for each input of the contract, as serving prepares them:
+            for calibration, parity and golden answers.
+        tolerances: Per precision, the largest difference from PyTorch of each output.
+        metric: The task metric that rounding must not spoil.
         stage_module: Module whose ``TritonPythonModel`` serves the compiled model on CPU.
+        float32_islands: FP16: modules, by name, that go on computing in float32.
+        float32_after: FP16: modules whose outputs are widened to float32, so that the code after
+            them that is in no module computes in float32.
+        quantized: INT8: modules, by name, whose convolutions are quantized; the rest of the
+            network stays in float32.
+        sensitive: INT8: modules in ``quantized`` that are left out, by
+            ``packshot-export sensitivity``.
+        sizes: Least, best and largest value of each variable dimension, by ``TENSOR.axis`` with
+            the batch as axis 0. The batch itself is declared by ``spec.max_batch_size``.
     """
 
     name: str
     spec: ModelSpec
     weights: Path
     load: Callable[[Path], nn.Module]
-    example_inputs: Callable[[int, int], Arrays]
-    tolerances: Mapping[str, Tolerance]
+    inputs_of: Callable[[Sequence[Picture]], Arrays]
+    tolerances: Mapping[Precision, Mapping[str, Tolerance]]
+    metric: TaskMetric
     stage_module: str
+    float32_islands: tuple[str, ...] = ()
+    float32_after: tuple[str, ...] = ()
+    quantized: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+    sizes: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        outputs = {tensor.name for tensor in self.spec.outputs}
+        for precision, tolerances in self.tolerances.items():
+            if tolerances.keys() != outputs:
+                raise ValueError(
+                    f"{self.name} has the outputs {sorted(outputs)}, but its {precision.value}"
+                    f" tolerances are for {sorted(tolerances)}"
+                )
+        if self.metric.output not in outputs:
+            raise ValueError(
+                f"{self.name}: no output {self.metric.output}, it has {sorted(outputs)}"
+            )
+        for tensor in self.spec.inputs:
+            for axis, size in enumerate(tensor.shape, start=1):
+                if size == -1 and f"{tensor.name}.{axis}" not in self.sizes:
+                    raise ValueError(
+                        f"{self.name}: axis {axis} of {tensor.name} is variable; declare"
+                        f" sizes['{tensor.name}.{axis}'] = (least, best, largest)"
+                    )
+
+    def example_inputs(self, batch: int, seed: int) -> Arrays:
+        """Inputs made from generated pictures."""
+        return self.inputs_of(generated_pictures(batch, seed).pictures)
+
+    def profile(self, tensor: str) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Least, best and largest shape of an input, batch first."""
+        spec = next(found for found in self.spec.inputs if found.name == tensor)
+        batches = (1, min(OPTIMUM_BATCH, self.spec.max_batch_size), self.spec.max_batch_size)
+        least, best, largest = (
+            (
+                batches[which],
+                *(
+                    self.sizes[f"{tensor}.{axis}"][which] if size == -1 else size
+                    for axis, size in enumerate(spec.shape, start=1)
+                ),
+            )
+            for which in range(3)
+        )
+        return least, best, largest
 
 
-def _photo_like(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """A random picture with the smooth areas, edges and noise of a photo, [H, W, 3] uint8."""
-    height, width = (int(side) for side in rng.integers(60, 900, size=2))
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    picture = np.empty((height, width, 3), np.float32)
-    for channel in range(3):
-        fx, fy, phase = rng.uniform(0.002, 0.1), rng.uniform(0.002, 0.1), rng.uniform(0, 6)
-        picture[..., channel] = 128 + 100 * np.sin(fx * x + fy * y + phase)
-    top, left = int(rng.integers(height // 2)), int(rng.integers(width // 2))
-    picture[top : top + height // 3, left : left + width // 3] = rng.uniform(0, 255, 3)
-    picture += rng.standard_normal(picture.shape, np.float32) * float(rng.uniform(0, 20))
-    return np.clip(picture, 0, 255).astype(np.uint8)
-
-
-def quality_inputs(batch: int, seed: int) -> Arrays:
-    """Both views of ``batch`` photo-like pictures, prepared as serving prepares them."""
-    rng = np.random.default_rng(seed)
-    pictures = [_photo_like(rng) for _ in range(batch)]
+def quality_inputs(pictures: Sequence[Picture]) -> Arrays:
+    """Both views of each picture, prepared as serving prepares them."""
     return {
         "GLOBAL_VIEW": np.stack([global_view(picture) for picture in pictures]),
         "FRAGMENTS": np.stack([fragments(picture) for picture in pictures]),
     }
 
 
-NETWORKS: dict[str, ExportableNetwork] = {
-    network.name: network
-    for network in (
-        ExportableNetwork(
-            name="quality",
-            spec=QUALITY_NET,
-            weights=Path("weights/quality.safetensors"),
-            load=load_quality_net,
-            example_inputs=quality_inputs,
-            tolerances={
-                "SCORE": Tolerance(absolute=0.02),
-                "NET_ATTRIBUTES": Tolerance(absolute=1e-3),
-                "UNCERTAINTY": Tolerance(absolute=0.02),
-                "QUALITY_MAP": Tolerance(absolute=1e-3),
-            },
-            stage_module="packshot.serving.quality_net",
-        ),
+def _quality_tolerances(score: float, attribute: float) -> dict[str, Tolerance]:
+    return {
+        "SCORE": Tolerance(absolute=score),
+        "NET_ATTRIBUTES": Tolerance(absolute=attribute),
+        "UNCERTAINTY": Tolerance(absolute=score),
+        "QUALITY_MAP": Tolerance(absolute=attribute),
+    }
+
+
+QUALITY = ExportableNetwork(
+    name="quality",
+    spec=QUALITY_NET,
+    weights=Path("weights/quality.safetensors"),
+    load=load_quality_net,
+    inputs_of=quality_inputs,
+    tolerances={
+        Precision.FP32: _quality_tolerances(score=0.02, attribute=1e-3),
+        Precision.FP16: _quality_tolerances(score=1.0, attribute=0.05),
+        # Single values may wander; that the ranking holds is the metric's to say.
+        Precision.INT8: _quality_tolerances(score=10.0, attribute=0.3),
+    },
+    metric=RankAgreement(output="SCORE"),
+    stage_module="packshot.serving.quality_net",
+    # Pooling sums thousands of squares, which overflow float16; the heads cost nothing.
+    float32_islands=(
+        "feature_norm", "shared", "attribute_shared", "score_head", "attribute_head",
+        "uncertainty_head", "map_reduce", "map_head",
+    ),
+    float32_after=("backbone",),
+    quantized=("backbone",),
+    # Of the stem and blocks 0 to 6, the three that mended most in float: docs/publishing.md.
+    sensitive=("backbone._conv_stem", "backbone._blocks.0", "backbone._blocks.1"),
+)  # fmt: skip
+
+_TILE = (128, 160)
+
+
+def tile_inputs(pictures: Sequence[Picture]) -> Arrays:
+    """The top left tile of each picture, mirrored where it is smaller, [N, 128, 160, 3]."""
+    height, width = _TILE
+    tiles = []
+    for picture in pictures:
+        tile = picture[:height, :width]
+        missing = ((0, height - tile.shape[0]), (0, width - tile.shape[1]), (0, 0))
+        tiles.append(np.pad(tile, missing, "symmetric"))
+    return {PIXELS.name: np.stack(tiles)}
+
+
+def restore_inputs(pictures: Sequence[Picture]) -> Arrays:
+    """A tile of each picture, and the thumbnail of the whole."""
+    thumbnails = np.stack([global_view(picture) for picture in pictures])
+    return {**tile_inputs(pictures), THUMBNAIL.name: thumbnails}
+
+
+def _image_tolerances(output: str) -> dict[Precision, dict[str, Tolerance]]:
+    # Values are rounded to 8 bits: two runtimes may differ by one where it lies between two.
+    largest = {Precision.FP32: 1, Precision.FP16: 8, Precision.INT8: 96}
+    return {
+        precision: {output: Tolerance(absolute=allowed)} for precision, allowed in largest.items()
+    }
+
+
+RESTORE = ExportableNetwork(
+    name="restore",
+    spec=RESTORE_NET,
+    weights=Path("weights/restore.safetensors"),
+    load=load_restore_net,
+    inputs_of=restore_inputs,
+    tolerances=_image_tolerances(RESTORED.name),
+    metric=ImageAgreement(output=RESTORED.name),
+    stage_module="packshot.serving.image_net",
+    # Histograms count single pixels, and the tone they set falls on the whole picture.
+    float32_islands=("tone",),
+    quantized=("detail",),
+    sizes={"PIXELS.1": (64, 512, 640), "PIXELS.2": (64, 512, 640)},
+)
+
+UPSCALERS = tuple(
+    ExportableNetwork(
+        name=f"upscale_x{scale}",
+        spec=spec,
+        weights=Path(f"weights/upscale_x{scale}.safetensors"),
+        load=load_upscale_net,
+        inputs_of=tile_inputs,
+        tolerances=_image_tolerances(UPSCALED.name),
+        metric=ImageAgreement(output=UPSCALED.name),
+        stage_module="packshot.serving.image_net",
+        quantized=("blocks",),
+        sizes={"PIXELS.1": (64, 256, 448), "PIXELS.2": (64, 256, 448)},
     )
+    for scale, spec in UPSCALE_NETS.items()
+)
+
+NETWORKS: dict[str, ExportableNetwork] = {
+    network.name: network for network in (QUALITY, RESTORE, *UPSCALERS)
 }
 
 
@@ -103,3 +227,16 @@ def network_named(name: str) -> ExportableNetwork:
     if name not in NETWORKS:
         raise UnknownNetworkError(f"no network {name!r}; known: {', '.join(sorted(NETWORKS))}")
     return NETWORKS[name]
+
+
+def network_of_model(model: str) -> ExportableNetwork:
+    """The network that is served as ``model``.
+
+    Raises:
+        UnknownNetworkError: There is none.
+    """
+    for network in NETWORKS.values():
+        if network.spec.name == model:
+            return network
+    served = ", ".join(sorted(network.spec.name for network in NETWORKS.values()))
+    raise UnknownNetworkError(f"no network is served as {model!r}; known: {served}")

@@ -1,32 +1,44 @@
-"""TensorRT takes the graph: TensorRT-RTX builds a real engine ahead of time, with no GPU."""
-
-from pathlib import Path
+"""TensorRT takes every graph: TensorRT-RTX builds real engines ahead of time, with no GPU."""
 
 import pytest
 
-from packshot.contracts import QUALITY_NET
+from packshot_export.engine import EngineOptions, build_engine
+from packshot_export.errors import TargetError
+from packshot_export.graph import graph_in
+from packshot_export.networks import NETWORKS, ExportableNetwork
+from packshot_export.pictures import generated_pictures
+from packshot_export.precision import Precision
+from packshot_export.quantization import check_explicit
 
-trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx-cu13 has wheels for Linux only")
-VERSION = Path(__file__).parents[2] / "model_repository" / "quality_net" / "1"
+pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx-cu13 has wheels for Linux only")
+
+NETWORKS_BY_NAME = sorted(NETWORKS.values(), key=lambda network: network.name)
 
 
-def test_tensorrt_rtx_builds_the_quality_network() -> None:
-    logger = trt.Logger(trt.Logger.ERROR)
-    builder = trt.Builder(logger)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, logger)
-    parsed = parser.parse_from_file(str(VERSION / "model.onnx"))
-    assert parsed, [parser.get_error(i).desc() for i in range(parser.num_errors)]
-    inputs = {network.get_input(i).name for i in range(network.num_inputs)}
-    outputs = {network.get_output(i).name for i in range(network.num_outputs)}
-    assert inputs == {tensor.name for tensor in QUALITY_NET.inputs}
-    assert outputs == {tensor.name for tensor in QUALITY_NET.outputs}
-    profile = builder.create_optimization_profile()
-    for tensor in QUALITY_NET.inputs:
-        shapes = [(batch, *tensor.shape) for batch in (1, 8, QUALITY_NET.max_batch_size)]
-        profile.set_shape(tensor.name, *shapes)
-    config = builder.create_builder_config()
-    config.add_optimization_profile(profile)
-    engine = builder.build_serialized_network(network, config)
-    assert engine is not None
-    assert len(bytes(engine)) > 1_000_000
+@pytest.mark.parametrize("precision", list(Precision), ids=lambda precision: precision.value)
+@pytest.mark.parametrize("network", NETWORKS_BY_NAME, ids=lambda network: network.name)
+def test_tensorrt_rtx_builds(network: ExportableNetwork, precision: Precision) -> None:
+    module = network.load(network.weights)
+    graph = graph_in(precision, network, module, generated_pictures(8, 0).pictures)
+    types = {item.data_type for item in graph.graph.initializer}
+    if precision is Precision.FP16:
+        assert 10 in types, "no float16 weights: the graph is not in half precision"
+    if precision is Precision.INT8:
+        check_explicit(graph)
+    engine = build_engine(network, graph, package="tensorrt_rtx")
+    assert len(engine.plan) > 100_000
+    assert engine.built_with["package"] == "tensorrt_rtx"
+
+
+def test_a_plan_needs_tensorrt_and_a_gpu() -> None:
+    pytest.importorskip("onnx")
+    try:
+        import tensorrt  # noqa: F401
+    except ImportError:
+        import onnx
+
+        network = NETWORKS_BY_NAME[0]
+        with pytest.raises(TargetError, match="image of the Triton release"):
+            build_engine(network, onnx.ModelProto(), options=EngineOptions())
+    else:
+        pytest.skip("TensorRT is installed here")

@@ -8,11 +8,14 @@ from typing import Any, Final
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from packshot.contracts import ENHANCEMENT_FAMILY
 from packshot.errors import ModelRepositoryError
 
 CONFIG_FILE: Final = "config.pbtxt"
 MODEL_FILE_PARAMETER: Final = "model_file"
 """Parameter of our Python-backend models that names the compiled network they load."""
+CALLS_PARAMETER: Final = "calls"
+"""Parameter of our Python-backend models that names the models they call (BLS), with commas."""
 
 
 def config_path(model: Path, config_name: str | None = None) -> Path:
@@ -61,18 +64,72 @@ def check_model(repository: Path, name: str, config_name: str | None = None) -> 
             f"{config_path(model, config_name)} names the model {config.name!r}, but its folder is "
             f"{name!r}. Triton wants them equal."
         )
-    version = newest_version(model)
-    if version is None:
+    versions = served_versions(model, config)
+    if not versions:
         raise ModelRepositoryError(f"{model} has no version folder. {_cure(name)}")
-    for file in _required_files(config):
-        if not (version / file).exists():
-            raise ModelRepositoryError(f"{version / file} is missing. {_cure(name)}")
+    for version in versions:
+        for file in _required_files(config):
+            if not (version / file).exists():
+                raise ModelRepositoryError(f"{version / file} is missing. {_cure(name)}")
     return config
 
 
+def served_versions(model: Path, config: Any) -> list[Path]:
+    """The version folders Triton serves: those that the configuration names, else the newest."""
+    named = config.version_policy.specific.versions
+    if named:
+        return [model / str(version) for version in named]
+    newest = newest_version(model)
+    return [] if newest is None else [newest]
+
+
 def ensemble_steps(config: Any) -> tuple[str, ...]:
-    """Names of the models an ensemble calls; none for other models."""
-    return tuple(step.model_name for step in config.ensemble_scheduling.step)
+    """Names of the models that a model calls: an ensemble's steps, or what it names in ``calls``.
+
+    Triton knows an ensemble's steps by itself, but nothing of the calls of a Python model.
+    """
+    steps = tuple(step.model_name for step in config.ensemble_scheduling.step)
+    if config.backend != "python":
+        return steps
+    calls = config.parameters[CALLS_PARAMETER].string_value.split(",")
+    return (*steps, *(name.strip() for name in calls if name.strip()))
+
+
+def unbuilt_models(repository: Path, config_name: str | None = None) -> dict[str, str]:
+    """Models that may be left out of a server because a network was not built, each with why.
+
+    Scoring must work on a machine that has not built the image networks; so the enhancement family
+    is optional, and a network that is missing takes with it the models that call it.
+    """
+    missing: dict[str, str] = {}
+    # The networks come first in the family, then those that call them.
+    for name in (spec.name for spec in ENHANCEMENT_FAMILY):
+        if not (repository / name).is_dir():
+            continue
+        try:
+            config = check_model(repository, name, config_name)
+        except ModelRepositoryError as error:
+            missing[name] = str(error)
+            continue
+        absent = [step for step in ensemble_steps(config) if step in missing]
+        if absent:
+            missing[name] = f"{name} needs {', '.join(absent)}"
+    return missing
+
+
+def with_called(
+    repository: Path, names: tuple[str, ...], config_name: str | None = None
+) -> tuple[str, ...]:
+    """``names`` and the models that the Python-backend models among them call, sorted."""
+    wanted = list(names)
+    for name in wanted:  # Grows while it is walked.
+        try:
+            config = read_config(config_path(repository / name, config_name))
+        except ModelRepositoryError:
+            continue  # The check before the start has better words.
+        if config.backend == "python":
+            wanted += [called for called in ensemble_steps(config) if called not in wanted]
+    return tuple(sorted(wanted))
 
 
 def python_instances(config: Any) -> int:

@@ -1,0 +1,78 @@
+"""Golden answers: inputs and the recorded outputs, which a server must give again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from packshot_export.errors import ParityError, VerificationError
+from packshot_export.networks import Arrays, ExportableNetwork
+from packshot_export.parity import check_signature, difference
+from packshot_export.precision import Precision
+from packshot_export.runtimes import Runtime
+
+GOLDEN = "golden.npz"
+GOLDEN_COUNT = 4
+
+_INPUT, _OUTPUT = "input.", "output."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Golden:
+    """A batch of inputs, and what the compiled model answered when it was built."""
+
+    inputs: Arrays
+    outputs: Arrays
+
+    @classmethod
+    def record(cls, inputs: Arrays, runtime: Runtime) -> Golden:
+        """Ask the proven runtime."""
+        return cls(inputs=inputs, outputs=runtime.run(inputs))
+
+    @classmethod
+    def read(cls, folder: Path) -> Golden:
+        """From a version folder.
+
+        Raises:
+            VerificationError: The file is missing or damaged.
+        """
+        try:
+            with np.load(folder / GOLDEN, allow_pickle=False) as stored:
+                arrays = dict(stored)
+        except (OSError, ValueError) as error:
+            raise VerificationError(f"{folder / GOLDEN} cannot be read: {error}") from error
+        return cls(
+            inputs={k.removeprefix(_INPUT): v for k, v in arrays.items() if k.startswith(_INPUT)},
+            outputs={
+                k.removeprefix(_OUTPUT): v for k, v in arrays.items() if k.startswith(_OUTPUT)
+            },
+        )
+
+    def write(self, folder: Path) -> None:
+        """Into a version folder."""
+        arrays = {f"{_INPUT}{name}": array for name, array in self.inputs.items()}
+        arrays |= {f"{_OUTPUT}{name}": array for name, array in self.outputs.items()}
+        np.savez_compressed(folder / GOLDEN, **arrays)
+
+    def check(self, who: str, got: Arrays, network: ExportableNetwork) -> None:
+        """Refuse answers that differ from the recorded ones.
+
+        The tolerance is FP32's whatever the precision: the graph is the same, and rounds alike.
+        INT8 on a CPU of another kind may round otherwise: see ``packshot_export.quantization``.
+
+        Raises:
+            ParityError: Names the outputs that differ, and by how much.
+        """
+        check_signature(who, self.outputs, got)
+        failures = []
+        for name, tolerance in network.tolerances[Precision.FP32].items():
+            largest, fits = difference(self.outputs[name], got[name], tolerance)
+            if not fits:
+                failures.append(f"{name}: off by {largest:.6g}, allowed {tolerance.absolute:g}")
+        if failures:
+            raise ParityError(
+                f"{who} does not give the golden answers of {network.spec.name}:\n  "
+                + "\n  ".join(failures)
+            )
