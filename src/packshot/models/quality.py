@@ -69,6 +69,8 @@ def _split_views(joined: Tensor) -> tuple[Tensor, Tensor]:
 class QualityNet(nn.Module):
     """Two views in; score, attributes, uncertainty and quality map out."""
 
+    uncertainty_scale: Tensor
+
     def __init__(self, config: QualityNetConfig | None = None) -> None:
         super().__init__()
         self.config = config or QualityNetConfig()
@@ -82,6 +84,8 @@ class QualityNet(nn.Module):
         self.score_head = nn.Linear(self.config.hidden, 1)
         self.attribute_head = nn.Linear(self.config.hidden, attributes)
         self.uncertainty_head = nn.Linear(self.config.hidden, 1)
+        # Errors on photos learned from are smaller than on others: set from validation photos.
+        self.register_buffer("uncertainty_scale", torch.ones(()))
         self.map_reduce = nn.Conv2d(sum(TAP_CHANNELS), self.config.map_hidden, 1)
         self.map_head = nn.Conv2d(self.config.map_hidden, attributes, 1)
         # Start at the middle of human scores, not at noise ten times their range.
@@ -108,7 +112,7 @@ class QualityNet(nn.Module):
         return (
             score.clamp(0.0, 1.0) * 100.0,
             attribute_logits.sigmoid(),
-            uncertainty * 100.0,
+            uncertainty * self.uncertainty_scale * 100.0,
             map_logits.sigmoid(),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from packshot.models.quality import QualityNetConfig
 from packshot.training.quality.batches import MixConfig
@@ -26,6 +27,7 @@ class QualityRecipe:
         patience: Epochs without a better validation SRCC after which training stops.
         frozen_blocks: The stem and this many first blocks keep their ImageNet weights: they work
             at 112 px, cost a third of a training step and hold generic edge filters.
+        learns: Everything, or the heads of the attributes alone, which leaves the score as it is.
         seed: Of data order, faults, augmentation and initial heads.
         mix: What a batch is made of.
         augmentation: Changes that leave quality as it is.
@@ -42,6 +44,7 @@ class QualityRecipe:
     ema_decay: float = 0.998
     patience: int = 4
     frozen_blocks: int = 3
+    learns: Literal["everything", "attributes"] = "everything"
     seed: int = 0
     mix: MixConfig = field(default_factory=MixConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -76,6 +79,19 @@ def quality_refine() -> QualityRecipe:
     )
 
 
+def quality_rank() -> QualityRecipe:
+    """The attributes alone, on pairs of photos that differ in the severity of their faults."""
+    return QualityRecipe(
+        name="rank",
+        epochs=1,
+        head_rate=3e-4,
+        warmup_steps=30,
+        ema_decay=0.99,
+        learns="attributes",
+        mix=MixConfig(labelled=16, faulty=24, paired=True),
+    )
+
+
 def quality_smoke() -> QualityRecipe:
     """A minute's run that proves the machinery, not the network."""
     return QualityRecipe(
@@ -84,5 +100,6 @@ def quality_smoke() -> QualityRecipe:
 
 
 QUALITY_RECIPES = {
-    recipe().name: recipe for recipe in (quality_default, quality_refine, quality_smoke)
+    recipe().name: recipe
+    for recipe in (quality_default, quality_refine, quality_rank, quality_smoke)
 }

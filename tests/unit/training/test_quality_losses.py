@@ -1,10 +1,12 @@
 """The losses: zero where nothing is wrong, silent where nothing is known."""
 
+import dataclasses
+
 import torch
 
 from packshot.training.quality.batches import Batch
 from packshot.training.quality.losses import LossWeights, quality_losses
-from packshot.training.quality.samples import NO_FAULT
+from packshot.training.quality.samples import NO_FAULT, NO_PAIR
 
 NAN = float("nan")
 
@@ -26,6 +28,7 @@ def batch(
         attributes=attributes,
         quality_map=torch.full((count, 7, 7, 7), NAN),
         only_fault=torch.full((count,), only_fault),
+        pair=torch.full((count,), NO_PAIR),
     )
 
 
@@ -84,3 +87,20 @@ def test_blaming_the_wrong_attribute_costs_more_the_surer_it_is() -> None:
 
     assert cost(3, 8.0) < 0.01
     assert cost(3, 2.0) < cost(5, 2.0) < cost(5, 8.0)
+
+
+def test_a_pair_costs_until_the_worse_photo_has_the_lower_attribute() -> None:
+    targets = torch.full((2, 7), NAN)
+    targets[0, 2], targets[1, 2] = 0.9, 0.4
+    truth = dataclasses.replace(batch([0.2, 0.5], [NAN, NAN], targets), pair=torch.tensor([5, 5]))
+
+    def cost(better: float, worse: float, pairs: Batch = truth) -> float:
+        logits = torch.zeros(2, 7)
+        logits[0, 2], logits[1, 2] = better, worse
+        losses = quality_losses(outputs([0.2, 0.5], logits), pairs, LossWeights())  # type: ignore[arg-type]
+        return float(losses["rank"])
+
+    assert cost(2.1, 0.0) == 0.0
+    assert 0.0 < cost(1.0, 0.0) < cost(0.0, 1.0)
+    strangers = dataclasses.replace(truth, pair=torch.tensor([5, 6]))
+    assert cost(0.0, 1.0, strangers) == 0.0

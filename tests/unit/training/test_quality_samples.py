@@ -16,6 +16,7 @@ from packshot.training.quality.photos import (
 from packshot.training.quality.samples import (
     CLEAN_STUDIO_SCORE,
     NO_FAULT,
+    NO_PAIR,
     Augmentation,
     faulty_sample,
     labelled_sample,
@@ -97,6 +98,23 @@ def test_a_sample_depends_only_on_seed_epoch_and_index(data_folder: Path) -> Non
     assert not np.array_equal(dataset(1)[0].fragments, dataset(2)[0].fragments)
     assert list(MixedBatches(dataset(1))) == list(MixedBatches(dataset(1)))
     assert list(MixedBatches(dataset(1))) != list(MixedBatches(dataset(2)))
+
+
+def test_paired_photos_differ_in_nothing_but_the_severity(data_folder: Path) -> None:
+    split = split_biq2021(data_folder / "biq2021")
+    mix = MixConfig(labelled=4, faulty=4, paired=True)
+    sources = clean_photos(data_folder, split.train)
+    dataset = MixedDataset(split.train, sources, mix, Augmentation(), seed=0)
+    first = len(split.train)
+    pairs = [(dataset[i], dataset[i + 1]) for i in range(first, first + 40, 2)]
+    for better, worse in pairs:
+        assert better.pair == worse.pair != NO_PAIR
+        np.testing.assert_array_equal(np.isnan(better.attributes), np.isnan(worse.attributes))
+        np.testing.assert_array_equal(better.attributes == 1, worse.attributes == 1)
+    assert len({better.pair for better, _ in pairs}) == len(pairs)
+    assert any(np.nanmax(np.abs(a.attributes - b.attributes), initial=0) > 0.3 for a, b in pairs)
+    with pytest.raises(ValueError, match="even number of faulty photos, got 3"):
+        MixConfig(labelled=4, faulty=3, paired=True)
 
 
 def test_an_epoch_shows_each_labelled_photo_at_most_once(data_folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class Batch:
     attributes: Tensor
     quality_map: Tensor
     only_fault: Tensor
+    pair: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
@@ -53,6 +54,7 @@ def stack(samples: Sequence[Sample]) -> Batch:
         attributes=stacked("attributes"),
         quality_map=stacked("quality_map"),
         only_fault=stacked("only_fault").long(),
+        pair=stacked("pair").long(),
     )
 
 
@@ -63,11 +65,13 @@ class MixConfig:
     Attributes:
         labelled: Photos with human scores in a batch.
         faulty: Clean photos with faults in a batch.
+        paired: Whether faulty photos come in twos that differ in nothing but the severity.
         source_weights: How often each source of clean photos is drawn.
     """
 
     labelled: int = 16
     faulty: int = 8
+    paired: bool = False
     source_weights: tuple[tuple[str, float], ...] = (
         ("biq2021", 0.62),
         ("studio", 0.2),
@@ -81,6 +85,8 @@ class MixConfig:
                 "a batch needs at least 2 labelled photos (a correlation is one of its losses) and"
                 f" no negative number of faulty ones, got {self.labelled} and {self.faulty}"
             )
+        if self.paired and self.faulty % 2:
+            raise ValueError(f"pairs need an even number of faulty photos, got {self.faulty}")
 
 
 class MixedDataset(Dataset[Sample]):
@@ -108,12 +114,21 @@ class MixedDataset(Dataset[Sample]):
         return len(self.labelled) * (self.mix.labelled + self.mix.faulty) // self.mix.labelled
 
     def __getitem__(self, index: int) -> Sample:
-        rng = np.random.default_rng((self.seed, self.epoch, index))
         if index < len(self.labelled):
+            rng = np.random.default_rng((self.seed, self.epoch, index))
             return labelled_sample(self.labelled[index], self.augmentation, rng)
+        if not self.mix.paired:
+            return self._faulty_sample(index, None)
+        number = index - len(self.labelled)
+        severity_rng = np.random.default_rng((self.seed, self.epoch, index, 1))
+        return replace(self._faulty_sample(index - number % 2, severity_rng), pair=number // 2)
+
+    def _faulty_sample(self, index: int, severity_rng: np.random.Generator | None) -> Sample:
+        rng = np.random.default_rng((self.seed, self.epoch, index))
         names, weights = zip(*self.mix.source_weights, strict=True)
         source = self.clean[str(rng.choice(names, p=np.array(weights) / sum(weights)))]
-        return faulty_sample(source[int(rng.integers(len(source)))], self.augmentation, rng)
+        photo = source[int(rng.integers(len(source)))]
+        return faulty_sample(photo, self.augmentation, rng, severity_rng)
 
 
 class MixedBatches(Sampler[list[int]]):

@@ -9,7 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from packshot.training.quality.batches import Batch
-from packshot.training.quality.samples import NO_FAULT
+from packshot.training.quality.samples import NO_FAULT, NO_PAIR
+
+RANK_SLOPE = 4.0
+"""Logits by which an attribute should fall from severity 0 to 1; 0.9 to 0.1 is 4.4."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,8 @@ class LossWeights:
         own_attribute: Extra weight of the attribute that a fault was applied to.
         lowest_attribute: Cross-entropy of which attribute is the lowest, where one fault was
             applied: kinds of fault that look alike must still be told apart.
+        rank: How far the attributes of two samples that differ in severity alone fall short of
+            differing likewise: what is hard to say of one photo is plain between two.
         quality_map: Cross-entropy of the quality map.
         uncertainty: Absolute error of the predicted absolute error of the score.
     """
@@ -34,6 +39,7 @@ class LossWeights:
     attributes: float = 0.5
     own_attribute: float = 3.0
     lowest_attribute: float = 0.2
+    rank: float = 0.2
     quality_map: float = 0.3
     uncertainty: float = 0.3
 
@@ -63,6 +69,7 @@ def quality_losses(
         * _masked_cross_entropy(attribute_logits, batch.attributes, weights.own_attribute),
         "lowest_attribute": weights.lowest_attribute
         * _lowest_cross_entropy(attribute_logits, batch.only_fault),
+        "rank": weights.rank * _rank_loss(attribute_logits, batch.attributes, batch.pair),
         "quality_map": weights.quality_map
         * _masked_cross_entropy(map_logits, batch.quality_map, weights.own_attribute),
         "uncertainty": weights.uncertainty * F.l1_loss(uncertainty.flatten()[labelled], error),
@@ -81,6 +88,18 @@ def _lowest_cross_entropy(attribute_logits: Tensor, only_fault: Tensor) -> Tenso
     if not bool(known.any()):
         return attribute_logits.sum() * 0.0
     return F.cross_entropy(-attribute_logits[known], only_fault[known])
+
+
+def _rank_loss(attribute_logits: Tensor, targets: Tensor, pair: Tensor) -> Tensor:
+    """Hinge on the logits' difference within a pair, where the targets are known and differ."""
+    of_pair = (pair[:-1] == pair[1:]) & (pair[:-1] != NO_PAIR)
+    difference = (targets[:-1] - targets[1:])[of_pair]
+    counts = ~difference.isnan() & (difference != 0)
+    if not bool(counts.any()):
+        return attribute_logits.sum() * 0.0
+    difference = difference[counts]
+    lead = (attribute_logits[:-1] - attribute_logits[1:])[of_pair][counts] * difference.sign()
+    return F.relu(RANK_SLOPE * difference.abs() - lead).mean()
 
 
 def _masked_cross_entropy(logits: Tensor, targets: Tensor, own_weight: float) -> Tensor:

@@ -15,6 +15,7 @@ from packshot.training.degradations import FAULTS, Fault
 from packshot.training.quality.photos import CleanPhoto, LabelledPhoto, PixelArray, read_photo
 
 NO_FAULT = -1
+NO_PAIR = -1
 VISIBLE_SEVERITY = 0.2
 CLEAN_STUDIO_SCORE = 0.7
 
@@ -33,6 +34,8 @@ class Sample:
         quality_map: [7, 7, 7] float32 targets, NaN where not known.
         only_fault: Index of the attribute of the one fault of an otherwise clean photo, which
             should be the lowest of all; ``NO_FAULT`` where there is none or there are several.
+        pair: Equal for two samples that differ in nothing but the severity of their faults;
+            ``NO_PAIR`` for all others.
     """
 
     global_view: PixelArray
@@ -43,6 +46,7 @@ class Sample:
     attributes: npt.NDArray[np.float32]
     quality_map: npt.NDArray[np.float32]
     only_fault: int = NO_FAULT
+    pair: int = NO_PAIR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +97,15 @@ def labelled_sample(
 
 
 def faulty_sample(
-    photo: CleanPhoto, augmentation: Augmentation, rng: np.random.Generator
+    photo: CleanPhoto,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    severity_rng: np.random.Generator | None = None,
 ) -> Sample:
-    """A clean photo with no fault (15 %), one (60 %) or two, one third of them in a region only."""
+    """A clean photo with no fault (15 %), one (60 %) or two, one third of them in a region only.
+
+    ``severity_rng`` draws the severities where given, so that two samples can share all else.
+    """
     image = read_photo(photo.path)
     # Shrinking a little hides whatever noise and blocks the "clean" photo still has.
     scale = rng.uniform(0.55, 0.8) if not photo.trusted else rng.uniform(0.6, 1.0)
@@ -105,7 +115,8 @@ def faulty_sample(
     position = (float(rng.random()), float(rng.random()))
 
     chosen = _draw_faults(rng)
-    severities = {fault.name: float(rng.uniform(0.05, 1.0)) for fault in chosen}
+    draws = severity_rng or rng
+    severities = {fault.name: float(draws.uniform(0.05, 1.0)) for fault in chosen}
     mask = _region_mask(image, rng) if chosen and rng.random() < 0.33 else None
     faulty = image
     for fault in chosen:

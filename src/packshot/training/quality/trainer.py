@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from packshot.models.efficientnet_lite import EfficientNetLite0, imagenet_checkpoint
+from packshot.models.efficientnet_lite import imagenet_checkpoint
 from packshot.models.quality import QualityNet
 from packshot.training.checkpoint import load_checkpoint, save_checkpoint
 from packshot.training.metrics import plcc, srcc
@@ -26,6 +26,8 @@ from packshot.training.quality.losses import quality_losses
 from packshot.training.quality.photos import CleanPhoto, LabelledPhoto
 from packshot.training.quality.samples import labelled_sample
 from packshot.training.recipes import QualityRecipe
+
+ScoreArray = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 Report = Callable[[int, int, dict[str, float]], None]
 """Called after each step with (epoch, step, smoothed losses)."""
@@ -64,7 +66,7 @@ class QualityTrainer:
         if initial is None:
             initial = QualityNet(recipe.network)
             initial.backbone.load_imagenet_weights(imagenet_checkpoint())
-        _freeze(initial.backbone, recipe.frozen_blocks)
+        _freeze(initial, recipe)
         # channels_last: three times faster on CPU for depthwise convolutions.
         self.network = initial.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = AveragedModel(
@@ -72,12 +74,14 @@ class QualityTrainer:
             multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay),  # type: ignore[no-untyped-call]
         )
         backbone = [p for p in self.network.backbone.parameters() if p.requires_grad]
-        heads = [p for n, p in self.network.named_parameters() if not n.startswith("backbone.")]
+        heads = [
+            parameter
+            for name, parameter in self.network.named_parameters()
+            if parameter.requires_grad and not name.startswith("backbone.")
+        ]
+        groups = [(backbone, recipe.backbone_rate), (heads, recipe.head_rate)]
         self.optimizer = torch.optim.AdamW(
-            [
-                {"params": backbone, "lr": recipe.backbone_rate},
-                {"params": heads, "lr": recipe.head_rate},
-            ],
+            [{"params": members, "lr": rate} for members, rate in groups if members],
             weight_decay=recipe.weight_decay,
         )
         total = recipe.epochs * len(self.loader)
@@ -102,7 +106,8 @@ class QualityTrainer:
             self._train_epoch(report)
         best = QualityNet(self.recipe.network)
         best.load_state_dict(load_checkpoint(self.run_folder / "best.pt")["network"])
-        return best.eval()
+        self._calibrate(best.eval())
+        return best
 
     def _train_epoch(self, report: Report | None) -> None:
         started = time.monotonic()
@@ -140,10 +145,13 @@ class QualityTrainer:
         for module in self.network.backbone.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
+        if self.recipe.learns == "attributes":
+            # The score reads the normalised features too.
+            self.network.feature_norm.eval()
 
     def _finish_epoch(self, losses: dict[str, float], seconds: float) -> None:
         averaged = self.averaged_network()
-        predicted = predict_scores(averaged, [p.path for p in self.validation], self.device)
+        predicted, _ = self._predict(averaged)
         human = np.array([photo.mos for photo in self.validation])
         scores = {"srcc": srcc(predicted / 100.0, human), "plcc": plcc(predicted / 100.0, human)}
         if scores["srcc"] > self.best_srcc:
@@ -165,6 +173,8 @@ class QualityTrainer:
         )
         averaged.load_state_dict(self.ema.module.state_dict())
         averaged.eval()
+        if self.recipe.learns == "attributes":
+            return averaged
         norm = averaged.feature_norm
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over all batches
@@ -175,6 +185,16 @@ class QualityTrainer:
                 views = batch.global_view.to(self.device), batch.fragments.to(self.device)
                 norm(averaged.features(*views)[0])
         return averaged.eval()
+
+    def _predict(self, network: QualityNet) -> tuple[ScoreArray, ScoreArray]:
+        """Scores and uncertainties of the validation photos, 0-100."""
+        return predict_scores(network, [photo.path for photo in self.validation], self.device)
+
+    def _calibrate(self, network: QualityNet) -> None:
+        """Scale the uncertainty to the mean absolute error on the validation photos."""
+        scores, uncertainties = self._predict(network)
+        human = np.array([photo.mos * 100.0 for photo in self.validation])
+        network.uncertainty_scale *= float(np.abs(scores - human).mean() / uncertainties.mean())
 
     @property
     def _checkpoint_path(self) -> Path:
@@ -214,8 +234,15 @@ class QualityTrainer:
             writer.writerow({k: round(v, 5) for k, v in row.items()})
 
 
-def _freeze(backbone: EfficientNetLite0, blocks: int) -> None:
-    for module in (backbone._conv_stem, backbone._bn0, *backbone._blocks[:blocks]):
+def _freeze(network: QualityNet, recipe: QualityRecipe) -> None:
+    if recipe.learns == "attributes":
+        network.requires_grad_(False)
+        network.attribute_shared.requires_grad_(True)
+        network.attribute_head.requires_grad_(True)
+        return
+    backbone = network.backbone
+    frozen = backbone._blocks[: recipe.frozen_blocks]
+    for module in (backbone._conv_stem, backbone._bn0, *frozen):
         module.requires_grad_(False)
 
 
@@ -228,16 +255,18 @@ def _warmup_cosine(step: int, warmup: int, total: int) -> float:
 @torch.inference_mode()
 def predict_scores(
     network: QualityNet, photos: Sequence[Path], device: torch.device, *, batch_size: int = 16
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Scores, 0-100, of photos prepared as serving prepares them."""
+) -> tuple[ScoreArray, ScoreArray]:
+    """Scores and uncertainties, 0-100, of photos prepared as serving prepares them."""
     rng = np.random.default_rng(0)
     scores: list[float] = []
+    uncertainties: list[float] = []
     for start in range(0, len(photos), batch_size):
         samples = [
             labelled_sample(LabelledPhoto(path=path, mos=math.nan), None, rng)
             for path in photos[start : start + batch_size]
         ]
         batch = stack(samples)
-        score = network(batch.global_view.to(device), batch.fragments.to(device))[0]
+        score, _, uncertainty, _ = network(batch.global_view.to(device), batch.fragments.to(device))
         scores.extend(score.flatten().tolist())
-    return np.array(scores, np.float64)
+        uncertainties.extend(uncertainty.flatten().tolist())
+    return np.array(scores, np.float64), np.array(uncertainties, np.float64)
