@@ -112,7 +112,7 @@ HEAD = 'name = "mine"\nextends = "default"\n'
         (HEAD + '[score]\naccept = "60"', 4, "score.accept is '60'; expected a number"),
         (HEAD + "[score]\naccept = true", 4, "score.accept is True; expected a number"),
         (HEAD + "[score]\naccept = nan", 4, "score.accept is nan; expected a number"),
-        (HEAD + "[score]\naccept = 30", 3, "reject = 40 and accept = 30"),
+        (HEAD + "[score]\naccept = 30", 3, "reject = 45 and accept = 30"),
         (HEAD + "[score]\nacept = 30", 4, "did you mean 'accept'"),
         (HEAD + "[grades]\nhigh = 20", 3, "medium = 45 and high = 20"),
         (HEAD + "score = 3", 3, "score is 3; expected a table"),
