@@ -11,12 +11,15 @@
     │   └── InvalidPolicyError         a policy file that cannot be used
     ├── ContractError              a tensor of another shape or dtype than the contract's
     ├── WeightsError               a weights file that does not fit its network
+    ├── BackfillError              a table, network or folder that a back-fill cannot use
     ├── TrainingError              data or configuration that cannot be trained on
     └── ServingError               the server cannot be started, or did not stop
         ├── MissingDependencyError     tritonserver, libpython or a Python package is not there
         ├── PortInUseError             a port is taken
         ├── ModelRepositoryError       a model's files are missing
-        └── ServerStartError           tritonserver ended or was not ready in time
+        ├── ServerStartError           tritonserver ended or was not ready in time
+        ├── UnreachableError           the server cannot be reached, or did not answer in time
+        └── ModelCallError             a served model that another one calls did not answer
 
 Every message says what was got, what was expected and, where there is one, the way out.
 """
@@ -72,6 +75,10 @@ class TrainingError(PackshotError):
     """Data or configuration that cannot be trained on."""
 
 
+class BackfillError(PackshotError):
+    """A table, network or folder that a back-fill cannot use."""
+
+
 class ServingError(PackshotError):
     """The server cannot be started, or did not stop."""
 
@@ -90,3 +97,19 @@ class ModelRepositoryError(ServingError):
 
 class ServerStartError(ServingError):
     """tritonserver ended or was not ready in time."""
+
+
+class UnreachableError(ServingError):
+    """The server cannot be reached, or did not answer in time."""
+
+
+class ModelCallError(ServingError):
+    """A served model that another one calls did not answer.
+
+    Attributes:
+        status: Triton's name for it: UNAVAILABLE where it is worth another try, else INTERNAL.
+    """
+
+    def __init__(self, message: str, *, status: str) -> None:
+        super().__init__(message)
+        self.status = status

@@ -1,13 +1,16 @@
-"""Encoded photos to pixels, to network input and to facts; limits before decoding."""
+"""Encoded photos to pixels, to network input and to facts, and back; limits before decoding."""
 
 from __future__ import annotations
 
 try:
     from packshot.imaging.composition import Composition, measure_composition
     from packshot.imaging.decode import DecodedImage, decode
+    from packshot.imaging.encoding import EncodedImage, OutputOptions, encode
     from packshot.imaging.facts import Facts, facts_to_json, gather_facts
     from packshot.imaging.limits import Limits
-    from packshot.imaging.preparation import PreparedImage, prepare
+    from packshot.imaging.metadata import Rights, read_rights, without_private_metadata
+    from packshot.imaging.preparation import PreparedImage, prepare, prepare_decoded
+    from packshot.imaging.tiling import Tiling, map_tiles
     from packshot.imaging.views import fragments, global_view
 except ModuleNotFoundError as error:
     raise ImportError(
@@ -17,14 +20,23 @@ except ModuleNotFoundError as error:
 __all__ = [
     "Composition",
     "DecodedImage",
+    "EncodedImage",
     "Facts",
     "Limits",
+    "OutputOptions",
     "PreparedImage",
+    "Rights",
+    "Tiling",
     "decode",
+    "encode",
     "facts_to_json",
     "fragments",
     "gather_facts",
     "global_view",
+    "map_tiles",
     "measure_composition",
     "prepare",
+    "prepare_decoded",
+    "read_rights",
+    "without_private_metadata",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from packshot.imaging.decode import decode
+from packshot.imaging.decode import DecodedImage, decode
 from packshot.imaging.facts import Facts, gather_facts
 from packshot.imaging.limits import Limits
 from packshot.imaging.views import fragments, global_view
@@ -51,7 +51,11 @@ def prepare(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> PreparedImage:
         UnsupportedFormatError: Not a format that is read.
         CorruptImageError: Cut short or damaged.
     """
-    image = decode(data, limits)
+    return prepare_decoded(decode(data, limits))
+
+
+def prepare_decoded(image: DecodedImage) -> PreparedImage:
+    """As ``prepare``, of a photo that is decoded already."""
     whole = global_view(image.pixels_hwc_u8)
     return PreparedImage(
         global_view=whole,

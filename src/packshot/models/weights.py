@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from packshot.contracts import SCALES
 from packshot.errors import WeightsError
 from packshot.models.quality import QualityNet
+from packshot.models.restoration import RestoreNet
+from packshot.models.upscaling import UpscaleNet, UpscaleNetConfig
 
 
 def load_quality_net(path: Path) -> QualityNet:
@@ -24,6 +29,44 @@ def load_quality_net(path: Path) -> QualityNet:
     return network.eval()
 
 
+def load_restore_net(path: Path) -> RestoreNet:
+    """The restoration network with the weights of ``path``, in evaluation mode, float32.
+
+    Raises:
+        WeightsError: See ``load_weights``.
+    """
+    network = RestoreNet()
+    load_weights(network, path)
+    return network.eval()
+
+
+def load_upscale_net(path: Path) -> UpscaleNet:
+    """The upscaling network of ``path``, at the scale its file states, in evaluation mode, float32.
+
+    Raises:
+        WeightsError: The file states no scale that we know; and see ``load_weights``.
+    """
+    stated = weights_metadata(path).get("scale", "none")
+    if stated not in map(str, SCALES):
+        raise WeightsError(
+            f"{path} is not for upscaling: expected the scale {' or '.join(map(str, SCALES))} in"
+            f" its metadata, got {stated}"
+        )
+    network = UpscaleNet(UpscaleNetConfig(scale=int(stated)))
+    load_weights(network, path)
+    return network.eval()
+
+
+def weights_metadata(path: Path) -> dict[str, str]:
+    """What was written beside the tensors: recipe, seed, validation, where a network has it scale.
+
+    Raises:
+        WeightsError: No such file, or not safetensors.
+    """
+    with _safetensors(path), safe_open(path, framework="pt") as file:
+        return dict(file.metadata() or {})
+
+
 def load_weights(network: nn.Module, path: Path) -> None:
     """Fill ``network`` from a safetensors file; half precision is widened to float32.
 
@@ -31,14 +74,8 @@ def load_weights(network: nn.Module, path: Path) -> None:
         WeightsError: No such file, not safetensors (a pickle is never opened), tensors missing,
             left over or of another shape, or values that are not finite.
     """
-    if not path.is_file():
-        raise WeightsError(f"no weights at {path}")
-    try:
+    with _safetensors(path):
         state = load_file(path)
-    except SafetensorError as error:
-        raise WeightsError(
-            f"{path} is not a safetensors file ({error}); pickled checkpoints are not taken"
-        ) from error
     expected = network.state_dict()
     name = type(network).__name__
     missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
@@ -56,6 +93,18 @@ def load_weights(network: nn.Module, path: Path) -> None:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise WeightsError(f"{path}: {key} holds values that are not finite")
     network.load_state_dict(state)
+
+
+@contextmanager
+def _safetensors(path: Path) -> Iterator[None]:
+    if not path.is_file():
+        raise WeightsError(f"no weights at {path}")
+    try:
+        yield
+    except SafetensorError as error:
+        raise WeightsError(
+            f"{path} is not a safetensors file ({error}); pickled checkpoints are not taken"
+        ) from error
 
 
 def save_weights(network: nn.Module, path: Path, *, metadata: dict[str, str]) -> None:

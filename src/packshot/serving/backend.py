@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from packshot.contracts import Dtype, ModelSpec, TensorSpec
-from packshot.errors import ContractError, ImageError, PolicyError
+from packshot.errors import ContractError, ImageError, ModelCallError, PolicyError
 
 Array = npt.NDArray[Any]
 Tensors = Mapping[str, Array]
@@ -28,6 +28,7 @@ Tensors = Mapping[str, Array]
 
 NUMPY_DTYPES: Final[dict[Dtype, npt.DTypeLike]] = {
     "UINT8": np.uint8,
+    "INT32": np.int32,
     "FP32": np.float32,
     "BYTES": np.object_,
 }
@@ -107,17 +108,23 @@ def checked_input(spec: TensorSpec, array: Array) -> Array:
     """
     if array.dtype != np.dtype(NUMPY_DTYPES[spec.dtype]):
         raise ContractError(f"{spec.name} must be {spec.dtype}, got {array.dtype}.")
-    fits = array.ndim == 1 + len(spec.shape) and all(
-        expected in (-1, actual)
-        for expected, actual in zip(spec.shape, array.shape[1:], strict=True)
-    )
-    if not fits or array.size == 0:
-        expected = ", ".join(["batch", *("any" if d == -1 else str(d) for d in spec.shape)])
+    if not _fits(spec, array) or array.size == 0:
         raise ContractError(
-            f"{spec.name} must have the shape [{expected}] with a batch of 1 or more, "
+            f"{spec.name} must have the shape [{_shape_text(spec)}] with a batch of 1 or more, "
             f"got {list(array.shape)}."
         )
     return array
+
+
+def _fits(spec: TensorSpec, array: Array) -> bool:
+    return array.ndim == 1 + len(spec.shape) and all(
+        expected in (-1, actual)
+        for expected, actual in zip(spec.shape, array.shape[1:], strict=True)
+    )
+
+
+def _shape_text(spec: TensorSpec) -> str:
+    return ", ".join(["batch", *("any" if side == -1 else str(side) for side in spec.shape)])
 
 
 def checked_request(spec: ModelSpec, found: Tensors) -> Tensors:
@@ -215,10 +222,10 @@ class TritonAdapter:
         for spec in self._stage.spec.outputs:
             array = outcome[spec.name]
             expected = np.dtype(NUMPY_DTYPES[spec.dtype])
-            if array.dtype != expected or array.shape[1:] != spec.shape:
+            if array.dtype != expected or not _fits(spec, array):
                 raise RuntimeError(
                     f"{spec.name} came out as {array.dtype} {list(array.shape)}, "
-                    f"expected {spec.dtype} [batch, {', '.join(map(str, spec.shape))}]"
+                    f"expected {spec.dtype} [{_shape_text(spec)}]"
                 )
             tensors.append(self._pb_utils.Tensor(spec.name, np.ascontiguousarray(array)))
         return tensors
@@ -227,6 +234,8 @@ class TritonAdapter:
         triton_error = self._pb_utils.TritonError
         if isinstance(error, _CALLER_ERRORS):
             return triton_error(str(error), triton_error.INVALID_ARG)
+        if isinstance(error, ModelCallError):
+            return triton_error(str(error), getattr(triton_error, error.status))
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self._pb_utils.Logger.log_error(f"{self._stage.spec.name}: unexpected error\n{trace}")
         return triton_error(

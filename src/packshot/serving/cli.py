@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 try:
     import typer
@@ -12,19 +12,17 @@ except ImportError as error:
     raise ImportError("packshot-serve needs typer: pip install 'packshot[server]'") from error
 
 from packshot.errors import PackshotError
+from packshot.serving import arguments
 from packshot.serving.installation import find_installation
 from packshot.serving.logs import LogFilter
 from packshot.serving.options import (
     MEBIBYTE,
-    LogFormat,
     LogOptions,
     MetricsOptions,
-    ModelControlMode,
     ProtocolGuard,
     ServerConfig,
     SharedMemoryOptions,
     TlsOptions,
-    TraceMode,
     TraceOptions,
 )
 from packshot.serving.process import TritonProcess
@@ -32,177 +30,48 @@ from packshot.serving.signals import stop_on_signals
 
 app = typer.Typer(add_completion=False)
 
-_ENDPOINTS, _MODELS, _SECURITY = "Endpoints", "Models", "Security"
-_SPEED, _OBSERVE, _PROCESS = "Speed and memory", "Logs, metrics, traces", "Process"
-
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def serve(
-    model_repository: Annotated[
-        Path, typer.Option(help="Folder with one folder per model.", rich_help_panel=_MODELS)
-    ] = Path("model_repository"),
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Load only this model (explicit control; repeat for more).",
-            rich_help_panel=_MODELS,
-        ),
-    ] = None,
-    model_control_mode: Annotated[
-        ModelControlMode,
-        typer.Option(
-            help="none: load all at start. explicit: load and unload on request. "
-            "poll: follow the files (not for production).",
-            rich_help_panel=_MODELS,
-        ),
-    ] = "none",
-    model_config_name: Annotated[
-        str | None,
-        typer.Option(
-            help="Variant of the configurations: tensorrt on a GPU. Models without it "
-            "take their config.pbtxt.",
-            rich_help_panel=_MODELS,
-        ),
-    ] = None,
-    host: Annotated[
-        str,
-        typer.Option(
-            help="Address to bind; 0.0.0.0 lets other machines in.", rich_help_panel=_ENDPOINTS
-        ),
-    ] = "127.0.0.1",
-    grpc_port: Annotated[
-        int, typer.Option(help="gRPC, which clients use.", rich_help_panel=_ENDPOINTS)
-    ] = 8001,
-    http_port: Annotated[
-        int, typer.Option(help="HTTP; 0 switches it off.", rich_help_panel=_ENDPOINTS)
-    ] = 8000,
-    metrics_port: Annotated[
-        int,
-        typer.Option(help="Prometheus metrics; 0 switches them off.", rich_help_panel=_ENDPOINTS),
-    ] = 8002,
-    tls_certificate: Annotated[
-        Path | None,
-        typer.Option(
-            help="PEM certificate chain: TLS on gRPC. Triton has no TLS for HTTP; bind "
-            "to 127.0.0.1 or put a proxy before it.",
-            rich_help_panel=_SECURITY,
-        ),
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(help="PEM private key.", rich_help_panel=_SECURITY)
-    ] = None,
-    tls_client_authority: Annotated[
-        Path | None,
-        typer.Option(
-            help="PEM authority of clients' certificates: mutual TLS.", rich_help_panel=_SECURITY
-        ),
-    ] = None,
-    restrict: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PROTOCOL[,PROTOCOL]:HEADER=SECRET",
-            help="Answer these protocols only to callers who send the header (gRPC: "
-            "triton-grpc-protocol-HEADER). Repeatable. The secret is visible in ps.",
-            rich_help_panel=_SECURITY,
-        ),
-    ] = None,
-    cache_mib: Annotated[
-        int, typer.Option(min=0, help="Response cache; 0 is off.", rich_help_panel=_SPEED)
-    ] = 0,
-    rate_limit: Annotated[
-        bool,
-        typer.Option(
-            "--rate-limit",
-            help="Honour rate_limiter of the configurations.",
-            rich_help_panel=_SPEED,
-        ),
-    ] = False,
-    grpc_infer_threads: Annotated[
-        int | None,
-        typer.Option(
-            help="Threads that take gRPC requests, 2 to 128 (newer Triton only).",
-            rich_help_panel=_SPEED,
-        ),
-    ] = None,
-    shm_initial_mib: Annotated[
-        int,
-        typer.Option(
-            min=4, help="First size of each model's shared-memory pool.", rich_help_panel=_SPEED
-        ),
-    ] = 16,
-    shm_growth_mib: Annotated[
-        int,
-        typer.Option(
-            min=1, help="How much a pool grows by; it never shrinks.", rich_help_panel=_SPEED
-        ),
-    ] = 8,
-    log_verbose: Annotated[
-        int, typer.Option(min=0, help="0 is quiet; 1 and up say more.", rich_help_panel=_OBSERVE)
-    ] = 0,
-    log_file: Annotated[
-        Path | None, typer.Option(help="Log here, not to the console.", rich_help_panel=_OBSERVE)
-    ] = None,
-    log_format: Annotated[
-        LogFormat, typer.Option(help="Time stamps.", rich_help_panel=_OBSERVE)
-    ] = "default",
-    raw_logs: Annotated[
-        bool,
-        typer.Option(
-            "--raw-logs",
-            help="Show also the harmless warnings that Triton gives on a machine without a GPU.",
-            rich_help_panel=_OBSERVE,
-        ),
-    ] = False,
-    summary_latencies: Annotated[
-        bool, typer.Option(help="Latency quantiles in the metrics.", rich_help_panel=_OBSERVE)
-    ] = True,
-    trace: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL|FILE",
-            help="Trace requests: an OpenTelemetry collector's URL, or a file.",
-            rich_help_panel=_OBSERVE,
-        ),
-    ] = None,
-    trace_mode: Annotated[
-        TraceMode, typer.Option(help="What --trace names.", rich_help_panel=_OBSERVE)
-    ] = "opentelemetry",
-    trace_rate: Annotated[
-        int, typer.Option(min=1, help="One request in this many.", rich_help_panel=_OBSERVE)
-    ] = 1000,
-    strict_readiness: Annotated[
-        bool,
-        typer.Option(
-            help="Call the server not ready when one model is not.", rich_help_panel=_PROCESS
-        ),
-    ] = True,
-    start_timeout: Annotated[
-        float,
-        typer.Option(min=1, help="Seconds it may take to get ready.", rich_help_panel=_PROCESS),
-    ] = 60.0,
-    exit_timeout: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="Seconds it may take to answer what it has accepted.",
-            rich_help_panel=_PROCESS,
-        ),
-    ] = 60,
-    tritonserver: Annotated[
-        Path | None,
-        typer.Option(
-            help="The tritonserver to run; by default the one on PATH, else PyPI's.",
-            rich_help_panel=_PROCESS,
-        ),
-    ] = None,
-    triton_arg: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Passed to tritonserver as it is, for example "
-            "--triton-arg=--http-thread-count=4. Repeatable.",
-            rich_help_panel=_PROCESS,
-        ),
-    ] = None,
+    model_repository: arguments.ModelRepository = Path("model_repository"),
+    model: arguments.Model = None,
+    model_control_mode: arguments.ModelControlMode = "none",
+    model_config_name: arguments.ModelConfigName = None,
+    host: arguments.Host = "127.0.0.1",
+    grpc_port: arguments.GrpcPort = 8001,
+    http_port: arguments.HttpPort = 8000,
+    metrics_port: arguments.MetricsPort = 8002,
+    http_host: arguments.HttpHost = None,
+    tls_certificate: arguments.TlsCertificate = None,
+    tls_key: arguments.TlsKey = None,
+    tls_client_authority: arguments.TlsClientAuthority = None,
+    restrict: arguments.Restrict = None,
+    restrict_file: arguments.RestrictFile = None,
+    cache_mib: arguments.CacheMib = 0,
+    rate_limit: arguments.RateLimit = False,
+    grpc_infer_threads: arguments.GrpcInferThreads = None,
+    shm_initial_mib: arguments.ShmInitialMib = 16,
+    shm_growth_mib: arguments.ShmGrowthMib = 8,
+    log_verbose: arguments.LogVerbose = 0,
+    log_file: arguments.LogFile = None,
+    log_format: arguments.LogFormat = "default",
+    raw_logs: arguments.RawLogs = False,
+    summary_latencies: arguments.SummaryLatencies = True,
+    trace: arguments.Trace = None,
+    trace_mode: arguments.TraceMode = "opentelemetry",
+    trace_rate: arguments.TraceRate = 1000,
+    strict_readiness: arguments.StrictReadiness = True,
+    start_timeout: arguments.StartTimeout = 60.0,
+    exit_timeout: arguments.ExitTimeout = 60,
+    tritonserver: arguments.Tritonserver = None,
+    triton_arg: arguments.TritonArg = None,
+    supervise: arguments.Supervise = False,
+    health_host: arguments.HealthHost = None,
+    health_port: arguments.HealthPort = 8003,
+    probe_interval: arguments.ProbeInterval = 1.0,
+    probe_timeout: arguments.ProbeTimeout = 2.0,
+    max_restarts: arguments.MaxRestarts = 5,
+    drain_delay: arguments.DrainDelay = 0.0,
 ) -> None:
     """Serve the models with NVIDIA Triton in the foreground.
 
@@ -225,6 +94,7 @@ def serve(
         host=host,
         grpc_port=grpc_port,
         http_port=http_port or None,
+        http_host=http_host,
         metrics_port=metrics_port or 8002,
         model_control_mode="explicit" if model else model_control_mode,
         models=tuple(model or ()),
@@ -235,7 +105,7 @@ def serve(
         rate_limit=rate_limit,
         grpc_infer_threads=grpc_infer_threads,
         tls=tls,
-        guards=tuple(map(ProtocolGuard.parse, restrict or ())),
+        guards=tuple(map(ProtocolGuard.parse, [*(restrict or ()), *_rules_in(restrict_file)])),
         log=LogOptions(verbose=log_verbose, file=log_file, format=log_format),
         metrics=MetricsOptions(enabled=metrics_port != 0, summary_latencies=summary_latencies),
         trace=TraceOptions(destination=trace, mode=trace_mode, rate=trace_rate) if trace else None,
@@ -244,13 +114,42 @@ def serve(
         ),
         extra_args=tuple(triton_arg or ()),
     )
-    server = TritonProcess(
+    make_server = partial(
+        TritonProcess,
         config,
         installation=find_installation(executable=tritonserver),
         start_timeout_s=start_timeout,
         on_log=LogFilter(raw=raw_logs),
     )
-    raise typer.Exit(_run(server))
+    if not supervise:
+        raise typer.Exit(_run(make_server()))
+    # Only here: probes need the imaging packages, which a plain server leaves to its models.
+    from packshot.serving.supervision import Supervisor, SupervisorOptions
+
+    watching = SupervisorOptions(
+        host=health_host or config.host,
+        port=health_port,
+        probe_interval_s=probe_interval,
+        probe_timeout_s=probe_timeout,
+        max_restarts=max_restarts,
+        drain_delay_s=drain_delay,
+    )
+    Supervisor(make_server, watching, say=_say).run(partial(_announce, health_port=health_port))
+    typer.echo("packshot-serve: stopped")
+
+
+def _rules_in(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise ValueError(f"--restrict-file {path} cannot be read: {error.strerror}") from None
+    return [line for line in map(str.strip, lines) if line and not line.startswith("#")]
+
+
+def _say(words: str) -> None:
+    typer.echo(f"packshot-serve: {words}", err=True)
 
 
 def _run(server: TritonProcess) -> int:
@@ -258,14 +157,14 @@ def _run(server: TritonProcess) -> int:
         with server:
             _announce(server)
             status = server.wait()
-            typer.echo(f"packshot-serve: tritonserver ended by itself, status {status}", err=True)
+            _say(f"tritonserver ended by itself, status {status}")
             return status or 1
     except KeyboardInterrupt:
         typer.echo("packshot-serve: stopped")
         return 0
 
 
-def _announce(server: TritonProcess) -> None:
+def _announce(server: TritonProcess, health_port: int | None = None) -> None:
     config = server.config
     if server.leftovers:
         typer.echo(
@@ -274,10 +173,14 @@ def _announce(server: TritonProcess) -> None:
             f"{len(server.leftovers.stub_pids)} processes"
         )
     typer.echo(f"Ready after {server.ready_after_s:.1f} s: {', '.join(server.models)}")
+    for model, why in config.left_out().items():
+        typer.echo(f"  not served: {model}: {why}")
     for endpoint, port in config.ports.items():
         path = "/metrics" if endpoint == "metrics" else ""
         scheme = "" if endpoint == "grpc" else "http://"
         typer.echo(f"  {endpoint:<8} {scheme}{config.local_host}:{port}{path}")
+    if health_port is not None:
+        typer.echo(f"  health   http://{config.local_host}:{health_port}/health/ready")
     typer.echo("Ctrl-C stops it.")
 
 

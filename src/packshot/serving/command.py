@@ -54,7 +54,9 @@ def _model_arguments(config: ServerConfig) -> list[str]:
         f"--strict-readiness={_flag(config.strict_readiness)}",
     ]
     if config.model_control_mode == "explicit":
-        arguments += [f"--load-model={name}" for name in config.models or ("*",)]
+        everything = not config.models and not config.left_out()
+        names = ("*",) if everything else config.models_at_start()
+        arguments += [f"--load-model={name}" for name in names]
     if config.model_config_name is not None:
         arguments.append(f"--model-config-name={config.model_config_name}")
     if not config.auto_complete_config:
@@ -67,7 +69,7 @@ def _endpoint_arguments(config: ServerConfig) -> list[str]:
     if config.http_port is None:
         arguments.append("--allow-http=false")
     else:
-        arguments += [f"--http-address={config.host}", f"--http-port={config.http_port}"]
+        arguments += [f"--http-address={config.http_bind}", f"--http-port={config.http_port}"]
     if config.metrics.enabled:
         arguments += [
             f"--metrics-address={config.host}",

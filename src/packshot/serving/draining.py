@@ -24,6 +24,8 @@ from packshot.serving.repository import config_path, ensemble_steps, read_config
 
 CONTROL_PROTOCOL: Final = "model-repository"
 CONTROL_HEADER: Final = "packshot-control"
+PRIVATE_PROTOCOLS: Final = ("shared-memory", "trace", "logging")
+"""What no caller from another machine has any business with."""
 
 _READY, _UNLOADING = "READY", "UNLOADING"
 _POLL_S = 0.05
@@ -32,16 +34,22 @@ _POLL_S = 0.05
 def drainable(config: ServerConfig) -> ServerConfig:
     """The configuration in which the launcher, and nobody new, can unload models.
 
+    On an address that other machines reach, the protocols in ``PRIVATE_PROTOCOLS`` are closed in
+    the same way, unless the user guards them with a key of their own.
+
     In ``poll`` mode Triton allows no unloading: requests in flight in an ensemble are then lost.
     """
-    if config.model_control_mode != "none":
+    own = [protocol for protocol in PRIVATE_PROTOCOLS if config.is_public]
+    if config.model_control_mode == "none":
+        own.append(CONTROL_PROTOCOL)
+        config = dataclasses.replace(config, model_control_mode="explicit")
+    open_ones = tuple(protocol for protocol in own if not config.is_guarded(protocol))
+    if not open_ones:
         return config
-    guards = config.guards
-    if not any(CONTROL_PROTOCOL in guard.protocols for guard in guards):
-        secret = secrets.token_urlsafe(16)
-        own = ProtocolGuard(protocols=(CONTROL_PROTOCOL,), header=CONTROL_HEADER, secret=secret)
-        guards = (*guards, own)
-    return dataclasses.replace(config, model_control_mode="explicit", guards=guards)
+    guard = ProtocolGuard(
+        protocols=open_ones, header=CONTROL_HEADER, secret=secrets.token_urlsafe(16)
+    )
+    return dataclasses.replace(config, guards=(*config.guards, guard))
 
 
 def drain_ensembles(
@@ -58,18 +66,32 @@ def drain_ensembles(
     Returns:
         Whether all have; ``False`` as well if the server cannot be asked.
     """
+    return _drain(lambda model: _is_ensemble(repository / model), endpoint, timeout_s, is_alive)
+
+
+def drain_models(endpoint: Endpoint, *, timeout_s: float, is_alive: Callable[[], bool]) -> bool:
+    """As ``drain_ensembles``, for all models that are left."""
+    return _drain(lambda _: True, endpoint, timeout_s, is_alive)
+
+
+def _drain(
+    is_meant: Callable[[str], bool],
+    endpoint: Endpoint,
+    timeout_s: float,
+    is_alive: Callable[[], bool],
+) -> bool:
     deadline = time.monotonic() + timeout_s
     try:
-        ensembles = [
+        models = [
             model
             for model, state in endpoint.model_states().items()
-            if state == _READY and _is_ensemble(repository / model)
+            if state == _READY and is_meant(model)
         ]
-        for model in ensembles:
+        for model in models:
             endpoint.unload(model)
         while is_alive() and time.monotonic() < deadline:
             states = endpoint.model_states()
-            if not any(states.get(model) in (_READY, _UNLOADING) for model in ensembles):
+            if not any(states.get(model) in (_READY, _UNLOADING) for model in models):
                 return True
             time.sleep(_POLL_S)
     except ServingError:

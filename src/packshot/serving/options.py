@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from packshot.serving.repository import unbuilt_models, with_called
+
 ModelControlMode = Literal["none", "explicit", "poll"]
 LogFormat = Literal["default", "ISO8601"]
 TraceMode = Literal["triton", "opentelemetry"]
@@ -25,6 +27,9 @@ RESTRICTABLE: Final = frozenset(
     }
 )
 """The protocols that Triton can guard with a key."""
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Addresses that only this machine reaches."""
 
 MEBIBYTE: Final = 1024 * 1024
 
@@ -186,6 +191,8 @@ class ServerConfig:
         host: Address to bind to; 0.0.0.0 lets other machines in.
         grpc_port: Port of the gRPC endpoint, the one clients use.
         http_port: Port of the HTTP endpoint; ``None`` switches it off.
+        http_host: Address HTTP binds to. ``None`` is ``host``, but 127.0.0.1 with TLS, which
+            Triton has on gRPC only.
         metrics_port: Port of the Prometheus metrics.
         model_control_mode: ``none`` loads all at start, ``explicit`` loads what is asked for,
             ``poll`` follows the files (not for production).
@@ -209,6 +216,7 @@ class ServerConfig:
     host: str = "127.0.0.1"
     grpc_port: int = 8001
     http_port: int | None = 8000
+    http_host: str | None = None
     metrics_port: int = 8002
     model_control_mode: ModelControlMode = "none"
     models: tuple[str, ...] = ()
@@ -268,18 +276,58 @@ class ServerConfig:
     @property
     def local_host(self) -> str:
         """The address at which this machine itself reaches the server."""
-        return "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host
+        return _reached_at(self.host)
+
+    @property
+    def http_bind(self) -> str:
+        """The address that HTTP binds to."""
+        return self.http_host or ("127.0.0.1" if self.tls else self.host)
+
+    @property
+    def local_http_host(self) -> str:
+        """The address at which this machine itself reaches HTTP."""
+        return _reached_at(self.http_bind)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether other machines can reach an endpoint that takes requests."""
+        binds = [self.host, *([self.http_bind] if self.http_port is not None else [])]
+        return any(host not in LOOPBACK for host in binds)
+
+    def is_guarded(self, protocol: str) -> bool:
+        """Whether a protocol answers only callers who send a key."""
+        return any(protocol in guard.protocols for guard in self.guards)
 
     def models_at_start(self) -> tuple[str, ...]:
-        """Names of the models that the server loads when it starts, sorted."""
+        """Names of the models that the server loads when it starts, sorted.
+
+        Those that were named, and what they call; or all, but for ``left_out``.
+        """
         if self.models:
-            return tuple(sorted(self.models))
+            return with_called(self.model_repository, self.models, self.model_config_name)
         if not self.model_repository.is_dir():
             return ()
         return tuple(
             sorted(
-                entry.name
-                for entry in os.scandir(self.model_repository)
-                if entry.is_dir() and not entry.name.startswith(".")
+                {
+                    entry.name
+                    for entry in os.scandir(self.model_repository)
+                    if entry.is_dir() and not entry.name.startswith(".")
+                }
+                - self.left_out().keys()
             )
         )
+
+    def left_out(self) -> dict[str, str]:
+        """Models that are not loaded, as a network they need was not built; each with why.
+
+        None where models were named: what is asked for must be there. None in ``poll`` mode,
+        where Triton itself decides.
+        """
+        if self.models or self.model_control_mode == "poll":
+            return {}
+        return unbuilt_models(self.model_repository, self.model_config_name)
+
+
+def _reached_at(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host

@@ -17,6 +17,9 @@ from packshot.errors import (
     PortInUseError,
     ServingError,
 )
+from packshot.serving.certificates import certificate_problems
+from packshot.serving.draining import CONTROL_PROTOCOL
+from packshot.serving.gpu_plans import plan_problems
 from packshot.serving.installation import STUB, Installation
 from packshot.serving.options import MEBIBYTE, ServerConfig
 from packshot.serving.ports import bind_obstacle, port_holder
@@ -37,12 +40,14 @@ def preflight(
     """
     problems = [
         *port_problems(config),
+        *exposure_problems(config),
+        *certificate_problems(config),
         *repository_problems(config),
         *program_problems(config, installation, environment),
         *package_problems(installation),
     ]
     if not any(isinstance(problem, ModelRepositoryError) for problem in problems):
-        problems += shared_memory_problems(config)
+        problems += [*shared_memory_problems(config), *plan_problems(config)]
     if problems:
         raise type(problems[0])("\n".join(str(problem) for problem in problems))
 
@@ -53,17 +58,35 @@ def port_problems(config: ServerConfig) -> list[ServingError]:
         return []
     problems: list[ServingError] = []
     for endpoint, port in config.ports.items():
-        obstacle = bind_obstacle(config.host, port)
+        host = config.http_bind if endpoint == "http" else config.host
+        obstacle = bind_obstacle(host, port)
         if obstacle is not None:
             holder = port_holder(port)
             problems.append(
                 PortInUseError(
-                    f"cannot listen on {config.host}:{port} for {endpoint}: {obstacle}"
+                    f"cannot listen on {host}:{port} for {endpoint}: {obstacle}"
                     f"{f' (held by {holder})' if holder else ''}. Stop it, or choose another "
                     f"port: packshot-serve --{endpoint}-port {port + 10}"
                 )
             )
     return problems
+
+
+def exposure_problems(config: ServerConfig) -> list[ServingError]:
+    """Model control that anyone on the network could use."""
+    controllable = config.model_control_mode == "explicit" and not config.is_guarded(
+        CONTROL_PROTOCOL
+    )
+    if not (controllable and config.is_public):
+        return []
+    return [
+        ServingError(
+            f"model control is open to everybody who reaches {config.host}: anyone could unload "
+            "the models or load others. Guard it with a key (--restrict-file FILE with a line "
+            f"{CONTROL_PROTOCOL}:admin-key=SECRET), bind to this machine only (--host 127.0.0.1), "
+            "or leave model control off (--model-control-mode none)."
+        )
+    ]
 
 
 def repository_problems(config: ServerConfig) -> list[ServingError]:

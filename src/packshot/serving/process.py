@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from packshot.contracts import QUALITY
+from packshot.contracts import IMAGE, QUALITY
 from packshot.errors import ServerStartError, ServingError
+from packshot.serving.backend import bytes_tensor
 from packshot.serving.child import ChildProcess, LineSink
 from packshot.serving.command import build_command, build_environment
-from packshot.serving.draining import drain_ensembles, drainable
+from packshot.serving.draining import drain_ensembles, drain_models, drainable
 from packshot.serving.endpoint import TINY_PNG, Endpoint, endpoint_of
 from packshot.serving.installation import Installation, find_installation
 from packshot.serving.logs import telling_lines
@@ -35,7 +36,7 @@ _STOP_MARGIN_S = 10.0
 
 def score_probe(endpoint: Endpoint) -> None:
     """Score a tiny picture: a model may call itself ready while its process is dead."""
-    endpoint.score(TINY_PNG)
+    endpoint.infer(QUALITY.name, {IMAGE.name: bytes_tensor([TINY_PNG])})
 
 
 class TritonProcess:
@@ -83,6 +84,11 @@ class TritonProcess:
     def grpc_address(self) -> str:
         """``host:port`` for clients on this machine."""
         return f"{self.config.local_host}:{self.config.grpc_port}"
+
+    @property
+    def endpoint_config(self) -> ServerConfig:
+        """The configuration with the launcher's own keys, for ``endpoint_of``."""
+        return self._actual
 
     @property
     def pid(self) -> int:
@@ -142,24 +148,45 @@ class TritonProcess:
         """Wait for it to end by itself; its exit status, ``None`` if it runs on."""
         return self._running().wait(timeout_s)
 
-    def stop(self) -> int:
+    def stop(self, patience_s: float | None = None, *, mended: bool = False) -> int:
         """Let it answer what it has accepted, then end it; returns its exit status.
 
-        Only when draining takes longer than ``exit_timeout_s`` and a margin is it killed.
+        Args:
+            patience_s: It is killed only when draining takes longer than this and a margin; by
+                default ``exit_timeout_s``.
+            mended: A stub has died in this server. Triton waits for the requests that the stub
+                had until its exit timeout, in vain, so it is killed once all models have
+                answered theirs.
         """
         child = self._running()
+        patience = self.config.exit_timeout_s if patience_s is None else patience_s
         try:
             if child.returncode is None:
+                endpoint = endpoint_of(self._actual)
                 drain_ensembles(
                     self.config.model_repository,
-                    endpoint_of(self._actual),
-                    timeout_s=self.config.exit_timeout_s,
+                    endpoint,
+                    timeout_s=patience,
                     is_alive=lambda: child.returncode is None,
                 )
-            return child.terminate(self.config.exit_timeout_s + _STOP_MARGIN_S)
+                if mended and drain_models(
+                    endpoint, timeout_s=patience, is_alive=lambda: child.returncode is None
+                ):
+                    child.kill()
+                    return 0
+            return child.terminate(patience + _STOP_MARGIN_S)
         finally:
             child.kill()
             remove_regions(self._region_prefix)
+
+    def kill(self) -> list[str]:
+        """End it at once, requests in flight included.
+
+        Returns:
+            The shared-memory regions it had left, which are removed.
+        """
+        self._running().kill()
+        return remove_regions(self._region_prefix)
 
     def _running(self) -> ChildProcess:
         if self._child is None:

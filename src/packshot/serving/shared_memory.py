@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from packshot.serving.stubs import find_stubs, process_ids
+
 SHARED_MEMORY: Final = Path("/dev/shm")
 REGION_PREFIX: Final = "triton_python_backend_shm_region_"
 OWN_PREFIX: Final = f"{REGION_PREFIX}packshot_"
-STUB_NAME: Final = "triton_python_backend_stub"
-_PARENT_ARGUMENT: Final = 5
-_REGION_ARGUMENT: Final = 2
 _FOREIGN_AGE_S: Final = 60.0
 
 
@@ -93,33 +92,22 @@ def _is_left(name: str, modified_at: float, in_use: str) -> bool:
     return not name.startswith(OWN_PREFIX) and time.time() - modified_at > _FOREIGN_AGE_S
 
 
-def _processes() -> list[int]:
-    return [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
-
-
 def _orphaned_stubs() -> list[int]:
     own_namespace = _namespace(os.getpid())
-    orphans = []
-    for pid in _processes():
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-            if len(command) <= _PARENT_ARGUMENT or Path(command[0]).name != STUB_NAME:
-                continue
-            ours = command[_REGION_ARGUMENT].startswith(OWN_PREFIX)
-            # In another namespace the pid that the stub was told means another process.
-            if ours and _namespace(pid) == own_namespace:
-                parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
-                if parent != command[_PARENT_ARGUMENT]:
-                    orphans.append(pid)
-        except (OSError, UnicodeDecodeError):
-            continue  # It ended meanwhile, or is another user's.
-    return orphans
+    return [
+        stub.pid
+        for stub in find_stubs()
+        # In another namespace the pid that the stub was told means another process.
+        if stub.region.startswith(OWN_PREFIX)
+        and _namespace(stub.pid) == own_namespace
+        and stub.parent != stub.server
+    ]
 
 
 def _names_in_use(*, ignored: frozenset[int]) -> str:
     """All that names a region on a command line or in a memory map, as one text to search."""
     found: list[str] = []
-    for pid in _processes():
+    for pid in process_ids():
         if pid in ignored:
             continue
         try:

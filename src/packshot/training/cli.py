@@ -4,6 +4,10 @@ packshot-train quality --data ../shared/data --run runs/quality
 packshot-train quality --data ../shared/data --run runs/quality      # again: resumes
 packshot-train quality --data ../shared/data --recipe refine --init weights/quality.safetensors
 packshot-train quality --labels my.csv --init weights/quality.safetensors
+packshot-train restore --data ../shared/data --recipe tone
+packshot-train restore --data ../shared/data --init runs/restore-tone/restore.safetensors
+packshot-train upscale --data ../shared/data --recipe bicubic-x2
+packshot-train generator --data ../shared/data --size small
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from rich.table import Table
 
 from packshot.errors import PackshotError, TrainingError
 from packshot.models.weights import load_quality_net, save_weights
+from packshot.training.enhancement.commands import restore, upscale
 from packshot.training.feedback.label_file import read_labels
 from packshot.training.feedback.labels import MINIMUM_TO_TRAIN, GradeThresholds
 from packshot.training.feedback.learning import (
@@ -28,6 +33,7 @@ from packshot.training.feedback.learning import (
     learn_from_labels,
 )
 from packshot.training.feedback.recipe import FeedbackRecipe
+from packshot.training.generation.command import generator
 from packshot.training.progress import StageProgress
 from packshot.training.quality.curves import plot_training
 from packshot.training.quality.photos import clean_photos, split_biq2021
@@ -35,6 +41,9 @@ from packshot.training.quality.trainer import QualityTrainer
 from packshot.training.recipes import QUALITY_RECIPES
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.command()(generator)
+app.command()(restore)
+app.command()(upscale)
 console = Console(stderr=True)
 _GRADES = GradeThresholds()
 

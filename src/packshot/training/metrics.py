@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,3 +82,9 @@ def bootstrap(
         ]
     low, high = np.nanpercentile(draws, [2.5, 97.5])
     return Estimate(value=value, low=float(low), high=float(high))
+
+
+def mean_estimate(values: Sequence[float], *, resamples: int = 1000, seed: int = 0) -> Estimate:
+    """The mean with its 95 % percentile interval over resampled values."""
+    array = np.array(values, np.float64)
+    return bootstrap(lambda v, _: float(v.mean()), array, array, resamples=resamples, seed=seed)

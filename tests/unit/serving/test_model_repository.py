@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from packshot.contracts import MODELS, QUALITY, TensorSpec
+from packshot.contracts import ENHANCEMENT_FAMILY, MODELS, QUALITY, RESTORE_NET, TensorSpec
 from packshot.errors import ModelRepositoryError
+from packshot.serving.options import ServerConfig
+from packshot.serving.preflight import repository_problems
 from packshot.serving.repository import (
     check_model,
     config_path,
@@ -17,13 +20,21 @@ from packshot.serving.repository import (
     newest_version,
     python_instances,
     read_config,
+    unbuilt_models,
+    with_called,
 )
 
 ROOT = Path(__file__).parents[3]
 REPOSITORY = ROOT / "model_repository"
 VARIANTS = (None, "tensorrt")
-TRITON_DTYPES = {"UINT8": "TYPE_UINT8", "FP32": "TYPE_FP32", "BYTES": "TYPE_STRING"}
+TRITON_DTYPES = {
+    "UINT8": "TYPE_UINT8",
+    "INT32": "TYPE_INT32",
+    "FP32": "TYPE_FP32",
+    "BYTES": "TYPE_STRING",
+}
 QUALITY_FAMILY = ("decode_image", "quality_net", "quality_verdict", "quality")
+ENHANCERS = tuple(spec.name for spec in ENHANCEMENT_FAMILY)
 
 
 def declared(specs: tuple[TensorSpec, ...]) -> list[tuple[str, str, list[int], bool]]:
@@ -46,7 +57,7 @@ def configured(tensors: Any) -> list[tuple[str, str, list[int], bool]]:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("name", QUALITY_FAMILY)
+@pytest.mark.parametrize("name", QUALITY_FAMILY + ENHANCERS)
 def test_configuration_keeps_to_the_contract(name: str, variant: str | None) -> None:
     spec = MODELS[name]
     config = read_config(config_path(REPOSITORY / name, variant))
@@ -57,7 +68,9 @@ def test_configuration_keeps_to_the_contract(name: str, variant: str | None) -> 
 
 
 def test_every_model_of_the_family_is_there() -> None:
-    assert set(QUALITY_FAMILY) <= {entry.name for entry in REPOSITORY.iterdir() if entry.is_dir()}
+    assert set(QUALITY_FAMILY + ENHANCERS) <= {
+        entry.name for entry in REPOSITORY.iterdir() if entry.is_dir()
+    }
 
 
 def test_only_the_network_has_a_gpu_variant() -> None:
@@ -71,7 +84,7 @@ def test_only_the_network_has_a_gpu_variant() -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("name", QUALITY_FAMILY[:3])
+@pytest.mark.parametrize("name", QUALITY_FAMILY[:3] + ENHANCERS)
 def test_overload_is_refused_not_queued_for_ever(name: str, variant: str | None) -> None:
     batching = read_config(config_path(REPOSITORY / name, variant)).dynamic_batching
     policy = batching.default_queue_policy
@@ -93,6 +106,71 @@ def test_ensemble_passes_every_tensor_on() -> None:
     assert {tensor.name for tensor in QUALITY.outputs} <= known
 
 
+@pytest.mark.parametrize("name", ["enhance", "upscale", "optimize"])
+def test_models_that_are_called_are_there(name: str) -> None:
+    called = ensemble_steps(read_config(config_path(REPOSITORY / name)))
+    assert called
+    assert set(called) <= MODELS.keys()
+
+
+@pytest.mark.parametrize("name", ENHANCERS)
+def test_enhancement_stands_back_behind_scoring(name: str) -> None:
+    cpu = read_config(config_path(REPOSITORY / name))
+    assert int(cpu.parameters["niceness"].string_value) >= 10
+    if name.endswith("_net"):
+        gpu = read_config(config_path(REPOSITORY / name, "tensorrt"))
+        assert gpu.optimization.priority == gpu.optimization.PRIORITY_MIN
+        resources = [group.rate_limiter.resources[0].name for group in cpu.instance_group]
+        assert resources == ["image_networks"]
+
+
+@pytest.fixture
+def unbuilt(tmp_path: Path) -> Path:
+    """The repository as a machine has it that built the quality network and the upscalers."""
+    folder = tmp_path / "model_repository"
+    shutil.copytree(REPOSITORY, folder, ignore=shutil.ignore_patterns("__pycache__", "*.bin"))
+    for name in ENHANCERS:
+        if name.endswith("_net"):
+            shutil.rmtree(folder / name / "1", ignore_errors=True)
+            (folder / name / "1").mkdir()
+            for file in ("model.py", "model.xml"):
+                (folder / name / "1" / file).touch()
+    shutil.rmtree(folder / RESTORE_NET.name / "1")
+    return folder
+
+
+def test_unbuilt_network_is_left_out_with_those_that_need_it(unbuilt: Path) -> None:
+    missing = unbuilt_models(unbuilt)
+    assert missing.keys() == {"restore_net", "enhance", "optimize"}
+    assert "packshot-export build restore" in missing["restore_net"]
+    config = ServerConfig(model_repository=unbuilt)
+    assert set(config.models_at_start()) == {*QUALITY_FAMILY, *ENHANCERS} - missing.keys()
+    assert config.left_out() == missing
+
+
+def test_model_that_is_named_must_be_built(unbuilt: Path) -> None:
+    config = ServerConfig(
+        model_repository=unbuilt, model_control_mode="explicit", models=("enhance",)
+    )
+    assert config.left_out() == {}
+    assert config.models_at_start() == ("enhance", "restore_net")
+    (problem,) = repository_problems(config)
+    assert "packshot-export build restore" in str(problem)
+
+
+def test_naming_a_model_loads_what_it_calls(unbuilt: Path) -> None:
+    assert with_called(unbuilt, ("upscale",)) == ("upscale", "upscale_x2_net", "upscale_x4_net")
+    assert with_called(unbuilt, ("quality",)) == ("quality",)
+    assert with_called(unbuilt, ("nosuch",)) == ("nosuch",)
+
+
+def test_scoring_is_never_left_out(unbuilt: Path) -> None:
+    shutil.rmtree(unbuilt / "quality_net" / "1", ignore_errors=True)
+    config = ServerConfig(model_repository=unbuilt)
+    assert "quality_net" in config.models_at_start()
+    assert any("quality_net" in str(problem) for problem in repository_problems(config))
+
+
 def test_what_is_built_is_ignored_and_what_is_written_is_kept() -> None:
     def is_ignored(path: str) -> bool:
         done = subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT, check=False)
@@ -102,6 +180,8 @@ def test_what_is_built_is_ignored_and_what_is_written_is_kept() -> None:
 
     assert is_ignored("model_repository/quality_net/1/model.xml")
     assert is_ignored("model_repository/quality_net/2/model.plan")
+    assert is_ignored("model_repository/restore_net/1/model.xml")
+    assert not is_ignored("model_repository/enhance/1/model.py")
     assert not is_ignored("model_repository/decode_image/1/model.py")
     assert not is_ignored("model_repository/quality/1/.gitkeep")
 

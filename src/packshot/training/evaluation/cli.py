@@ -4,6 +4,9 @@ packshot-eval quality --data ../shared/data --out reports/quality
 packshot-eval quality --labels my.csv --data my_photos
 packshot-eval thresholds --data ../shared/data
 packshot-eval variants --data ../shared/data
+packshot-eval restore --data ../shared/data --out reports/restore
+packshot-eval upscale --data ../shared/data --out reports/upscale
+packshot-eval optimize --data ../shared/data
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from packshot.errors import PackshotError
 from packshot.models.weights import load_quality_net
 from packshot.policy import load_policy
 from packshot.training.evaluation.baselines import MISSING_BRISQUE
+from packshot.training.evaluation.enhancement_commands import restore, upscale
+from packshot.training.evaluation.optimize import optimize_command
 from packshot.training.evaluation.quality import evaluate_quality
 from packshot.training.evaluation.report import TABLE_WIDTH, report_numbers, write_report
 from packshot.training.evaluation.tables import decision_table, evaluation_tables, variant_table
@@ -40,6 +45,9 @@ from packshot.training.quality.photos import split_biq2021
 from packshot.training.report_file import json_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.command()(restore)
+app.command()(upscale)
+app.command(name="optimize")(optimize_command)
 console = Console()
 if not console.is_terminal:
     console = Console(width=TABLE_WIDTH)  # rich would cut tables to 80 columns in a pipe

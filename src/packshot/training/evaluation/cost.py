@@ -1,4 +1,4 @@
-"""What the quality network costs: parameters, multiply-accumulates, time a photo at one thread."""
+"""What a network costs: parameters, multiply-accumulates, time a photo at one thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WARM_UP, ROUNDS = 3, 15
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """The cost of one photo, both views together.
+    """The cost of one photo; for the quality network, both views together.
 
     Attributes:
         parameters: Of the whole network.
@@ -35,16 +35,21 @@ class Cost:
 def measure_cost(network: QualityNet) -> Cost:
     """Count and time one photo; the number of threads is put back afterwards."""
     views = torch.zeros(2, 1, VIEW_SIZE, VIEW_SIZE, 3, dtype=torch.uint8)
+    return cost_of(network, views[0], views[1])
+
+
+def cost_of(network: torch.nn.Module, *inputs: torch.Tensor) -> Cost:
+    """Count and time one forward pass; the number of threads is put back afterwards."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.inference_mode():
-            times = [_seconds(network, views[0], views[1]) for _ in range(WARM_UP + ROUNDS)]
+            times = [_seconds(network, inputs) for _ in range(WARM_UP + ROUNDS)]
     finally:
         torch.set_num_threads(threads)
     return Cost(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        macs=count_macs(network, views[0], views[1]),
+        macs=count_macs(network, *inputs),
         milliseconds=statistics.median(times[WARM_UP:]) * 1000.0,
         torch_version=torch.__version__,
     )
@@ -57,7 +62,7 @@ def count_macs(network: torch.nn.Module, *inputs: torch.Tensor) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def _seconds(network: QualityNet, global_view: torch.Tensor, fragments: torch.Tensor) -> float:
+def _seconds(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> float:
     started = time.perf_counter()
-    network(global_view, fragments)
+    network(*inputs)
     return time.perf_counter() - started

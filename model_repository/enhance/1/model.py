@@ -1,0 +1,5 @@
+"""Serves enhance."""
+
+from packshot.serving.enhance import TritonPythonModel
+
+__all__ = ["TritonPythonModel"]

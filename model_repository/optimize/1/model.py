@@ -1,0 +1,5 @@
+"""Serves optimize."""
+
+from packshot.serving.optimize import TritonPythonModel
+
+__all__ = ["TritonPythonModel"]

@@ -1,0 +1,5 @@
+"""Serves upscale."""
+
+from packshot.serving.upscale import TritonPythonModel
+
+__all__ = ["TritonPythonModel"]

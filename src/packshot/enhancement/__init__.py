@@ -1,0 +1,30 @@
+"""Mending photos: restoring, enlarging, and the loop that scores, fixes and scores again.
+
+Free of PyTorch and of Triton: networks come in as functions on arrays, so that the served models,
+the measurements and the tests run the same code.
+"""
+
+from __future__ import annotations
+
+from packshot.enhancement.faults import BeyondRepair, beyond_repair
+from packshot.enhancement.fixes import Fix, Mender, fixes_for
+from packshot.enhancement.optimization import Goals, Judge, Optimized, Step, optimize
+from packshot.enhancement.restoration import blend, restore, restore_tone
+from packshot.enhancement.upscaling import upscale
+
+__all__ = [
+    "BeyondRepair",
+    "Fix",
+    "Goals",
+    "Judge",
+    "Mender",
+    "Optimized",
+    "Step",
+    "beyond_repair",
+    "blend",
+    "fixes_for",
+    "optimize",
+    "restore",
+    "restore_tone",
+    "upscale",
+]

@@ -1,0 +1,99 @@
+"""Which fix a photo calls for, told from the attributes that fail, and applying it."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from packshot.enhancement.restoration import (
+    RESTORE_TILING,
+    RestoreFunction,
+    blend,
+    restore,
+    restore_tone,
+)
+from packshot.imaging.tiling import Tiling
+from packshot.policy import Verdict
+
+PixelArray = npt.NDArray[np.uint8]
+
+Fix = Literal["tone", "restore", "restore_half"]
+
+TONAL: Final = frozenset({"exposure", "contrast", "colour"})
+DETAIL: Final = frozenset({"sharpness", "noise", "compression"})
+MENDABLE: Final = TONAL | DETAIL
+"""Attributes that restoring can raise. ``resolution`` is not one: enlarging invents no detail."""
+
+_HALF: Final = 0.5
+_DETAIL_FIXES: Final[frozenset[Fix]] = frozenset({"restore", "restore_half"})
+
+
+def failing_attributes(verdict: Verdict) -> frozenset[str]:
+    """The attributes that the policy holds against the photo."""
+    return frozenset(reason.attribute for reason in verdict.reasons if reason.attribute is not None)
+
+
+def passes(verdict: Verdict) -> bool:
+    """Whether the photo is accepted and no attribute that could be mended is low."""
+    return verdict.decision == "accept" and not failing_attributes(verdict) & MENDABLE
+
+
+def fixes_for(verdict: Verdict, kept: frozenset[Fix] = frozenset()) -> tuple[Fix, ...]:
+    """The fixes worth trying, best first.
+
+    Where only light and colour fail, the detail of the product is left alone. Where detail fails,
+    the whole restoration is tried, and then half of it, for photos that it smooths too much.
+
+    Args:
+        verdict: On the photo as it is.
+        kept: Fixes that are in the photo already. Light and detail are mended once each: a second
+            time would overshoot, or smooth what is left. Every fix mends light.
+
+    Returns:
+        No fix for a photo that passes, or whose faults no fix speaks to.
+    """
+    if passes(verdict):
+        return ()
+    failing = failing_attributes(verdict)
+    tonal, detail = bool(failing & TONAL), bool(failing & DETAIL)
+    wanted: tuple[Fix, ...]
+    # A low score that no attribute explains: several mild faults at once.
+    unexplained = any(reason.rule.startswith("score.") for reason in verdict.reasons)
+    if detail:
+        wanted = ("restore", "restore_half", "tone") if tonal else ("restore", "restore_half")
+    elif tonal:
+        wanted = ("tone", "restore")
+    elif unexplained and not failing - {"composition"}:
+        wanted = ("restore", "restore_half")
+    else:
+        wanted = ()
+    if kept & _DETAIL_FIXES or (kept and not detail):
+        return ()
+    return tuple(fix for fix in wanted if fix not in kept)
+
+
+class Mender:
+    """Applies fixes with one restoration network.
+
+    Args:
+        network: The restoration network.
+        tiling: How pictures are cut for it.
+    """
+
+    def __init__(self, network: RestoreFunction, tiling: Tiling = RESTORE_TILING) -> None:
+        self._network = network
+        self._tiling = tiling
+        self._restored: tuple[PixelArray, PixelArray] | None = None
+
+    def __call__(self, fix: Fix, image_hwc_u8: PixelArray) -> PixelArray:
+        """The photo after one fix, [H, W, 3] uint8, of the same size."""
+        if fix == "tone":
+            return restore_tone(image_hwc_u8, self._network)
+        # "restore" and "restore_half" of one photo follow each other: seconds at 12 megapixels.
+        if self._restored is None or self._restored[0] is not image_hwc_u8:
+            restored = restore(image_hwc_u8, self._network, tiling=self._tiling)
+            self._restored = (image_hwc_u8, restored)
+        whole = self._restored[1]
+        return blend(image_hwc_u8, whole, _HALF) if fix == "restore_half" else whole

@@ -1,0 +1,107 @@
+"""The stages ``restore_net`` and ``upscale_x*_net`` on the CPU: image networks in OpenVINO."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import openvino as ov
+
+from packshot.contracts import MODELS, PIXELS, VIEW_SIZE
+from packshot.errors import ContractError, ModelRepositoryError
+from packshot.serving.backend import Array, StageContext, Tensors, python_model
+from packshot.serving.niceness import stand_back
+from packshot.serving.quality_net import DEFAULT_MODEL_FILE
+
+LARGEST_SIDE: Final = 1024
+"""Longest side of a tile that direct callers may send: activations take 0.3 kB a pixel."""
+
+
+class ImageNet:
+    """Runs the network on each tile of a batch by itself, with all threads.
+
+    A batch tensor buys nothing on a CPU. Sizes are free: a new one costs about 0.1 s, once, and
+    callers keep to few (``packshot.imaging.tiling``).
+
+    Which network it is, the model's folder says, which Triton wants to be the model's name.
+
+    Parameters in ``config.pbtxt``: ``model_file``, in the version folder; ``threads``, 0 for one
+    per core; ``side_multiple``, of which both sides must be multiples; ``niceness``.
+    """
+
+    def __init__(self, context: StageContext) -> None:
+        self.spec = MODELS[context.version_directory.parent.name]
+        path = context.version_directory / context.text("model_file", DEFAULT_MODEL_FILE)
+        threads = context.count("threads", 0) or len(os.sched_getaffinity(0))
+        self._side_multiple = context.count("side_multiple", 1) or 1
+        self._request = _compile(path, threads).create_infer_request()
+        self._output = self.spec.outputs[0].name
+        self._warm_up()
+        stand_back(context)
+
+    def execute(self, requests: Sequence[Tensors]) -> list[Tensors | Exception]:
+        """PIXELS u8 [batch, H, W, 3], and THUMBNAIL, to the new pixels, for each request."""
+        return [self._answer(request) for request in requests]
+
+    def close(self) -> None:
+        """Nothing to give back: OpenVINO's memory goes with the process."""
+
+    def _answer(self, request: Tensors) -> Tensors | Exception:
+        try:
+            self._check_sides(request[PIXELS.name])
+            batch = len(request[PIXELS.name])
+            tiles = [self._tile(request, index) for index in range(batch)]
+        except Exception as error:  # noqa: BLE001 - belongs to this request alone
+            return error
+        return {self._output: np.stack(tiles)}
+
+    def _check_sides(self, pixels: Array) -> None:
+        height, width = pixels.shape[1:3]
+        multiple = self._side_multiple
+        if max(height, width) > LARGEST_SIDE or height % multiple or width % multiple:
+            raise ContractError(
+                f"{PIXELS.name} must have sides of at most {LARGEST_SIDE} pixels"
+                f"{f' that are multiples of {multiple}' if multiple > 1 else ''}, got "
+                f"{width} x {height}. For pictures of any size call enhance or upscale."
+            )
+
+    def _tile(self, request: Tensors, index: int) -> Array:
+        inputs = {name: array[index : index + 1] for name, array in request.items()}
+        self._request.infer(inputs, share_inputs=True)
+        return np.array(self._request.get_tensor(self._output).data[0])
+
+    def _warm_up(self) -> None:
+        # The first inference allocates memory and compiles kernels.
+        self.execute(
+            [
+                {
+                    tensor.name: np.zeros(
+                        [1, *(VIEW_SIZE if side == -1 else side for side in tensor.shape)],
+                        np.uint8,
+                    )
+                    for tensor in self.spec.inputs
+                }
+            ]
+        )
+
+
+def _compile(path: Path, threads: int) -> Any:
+    if not path.exists():
+        network = path.parent.parent.name.removesuffix("_net")
+        raise ModelRepositoryError(
+            f"{path} is missing. Build it with: packshot-export build {network}"
+        )
+    properties = {
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        # Without it CPUs with AMX would compute in bfloat16 and answer differently from others.
+        "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": False,
+    }
+    return ov.Core().compile_model(path, "CPU", properties)
+
+
+TritonPythonModel = python_model(ImageNet)

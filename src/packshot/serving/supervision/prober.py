@@ -1,0 +1,128 @@
+"""One model, asked for a real inference again and again."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from packshot.errors import ContractError, ServingError, UnreachableError
+from packshot.serving.endpoint import Endpoint
+from packshot.serving.supervision.goldens import check_golden_answer, golden_inputs
+from packshot.serving.supervision.metrics import SupervisorMetrics
+from packshot.serving.supervision.options import SupervisorOptions
+
+ProbeKind = Literal["ok", "busy", "unreachable", "error", "stub", "wrong", "absent"]
+
+_DEAD_STUB: Final = "is not healthy"
+_ABSENT: Final = ("no available versions", "unknown model", "is not found")
+_OVERLOAD: Final = ("maximum queue size", "timeout expired")
+_SLOW_TIMES: Final = 10.0
+_SHARE_OF_TIME: Final = 20.0
+_MEMORY: Final = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeResult:
+    """What one probe found.
+
+    Attributes:
+        kind: ``ok``, or ``busy`` when callers are served meanwhile, or what is wrong:
+            ``unreachable`` (no answer in time), ``stub`` (its process says it is not healthy),
+            ``absent`` (not loaded), ``wrong`` (an answer that cannot be right), ``error``.
+        reason: In words, empty when nothing is wrong.
+    """
+
+    kind: ProbeKind
+    reason: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether callers are served."""
+        return self.kind in ("ok", "busy")
+
+
+class ModelProber:
+    """Proves that one model answers.
+
+    Args:
+        model: Its name.
+        connect: Opens a way to the server with a time limit in seconds.
+        options: How patient to be.
+        metrics: Where times and failures are counted.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        connect: Callable[[float], Endpoint],
+        options: SupervisorOptions,
+        metrics: SupervisorMetrics,
+    ) -> None:
+        self.model = model
+        self._connect = connect
+        self._options = options
+        self._metrics = metrics
+        self._turns = itertools.count(time.time_ns() // 1000)
+        self._usual_s = 0.0
+
+    @property
+    def pause_s(self) -> float:
+        """How long to wait between two probes."""
+        return max(self._options.probe_interval_s, _SHARE_OF_TIME * self._usual_s)
+
+    @property
+    def timeout_s(self) -> float:
+        """How long a probe may take."""
+        return max(self._options.probe_timeout_s, _SLOW_TIMES * self._usual_s)
+
+    def probe(self) -> ProbeResult:
+        """Ask once."""
+        endpoint = self._connect(self.timeout_s)
+        computed = self._executions(endpoint)
+        started = time.monotonic()
+        result = self._ask(endpoint)
+        took = time.monotonic() - started
+        if result.kind == "ok":
+            self._metrics.probe_seconds.labels(self.model).observe(took)
+            self._usual_s = _MEMORY * self._usual_s + (1 - _MEMORY) * took
+            return result
+        overloaded = any(words in result.reason for words in _OVERLOAD)
+        if result.kind == "unreachable" or overloaded:
+            after = self._executions(endpoint)
+            if computed is not None and after is not None and after > computed:
+                # Only the probe has to wait: a long queue is no fault, and mending would lose it.
+                return ProbeResult(kind="busy")
+        self._metrics.probe_failures.labels(self.model, result.kind).inc()
+        return result
+
+    def _ask(self, endpoint: Endpoint) -> ProbeResult:
+        inputs = golden_inputs(self.model, next(self._turns))
+        try:
+            if inputs is None:
+                # Not of the contracts: nobody told what it takes.
+                ready = endpoint.model_ready(self.model)
+                return ProbeResult(kind="ok") if ready else _failed("error", "it is not ready")
+            check_golden_answer(self.model, endpoint.infer(self.model, inputs))
+        except UnreachableError as error:
+            return _failed("unreachable", error)
+        except ContractError as error:
+            return _failed("wrong", error)
+        except ServingError as error:
+            text = str(error)
+            if _DEAD_STUB in text:
+                return _failed("stub", error)
+            return _failed("absent" if any(w in text for w in _ABSENT) else "error", error)
+        return ProbeResult(kind="ok")
+
+    def _executions(self, endpoint: Endpoint) -> int | None:
+        try:
+            return endpoint.executions(self.model)
+        except ServingError:
+            return None
+
+
+def _failed(kind: ProbeKind, reason: object) -> ProbeResult:
+    return ProbeResult(kind=kind, reason=" ".join(str(reason).split()))

@@ -1,0 +1,1 @@
+"""Training the restoration and upscaling networks: photos, faults, samples, losses, loop."""

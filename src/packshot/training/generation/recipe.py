@@ -1,0 +1,91 @@
+"""Recipes of the generator: functions that return a full, frozen configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from packshot.models.generator import GeneratorConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorRecipe:
+    """Everything that decides the result of training the generator.
+
+    Attributes:
+        name: What ``packshot-train generator --size`` calls it.
+        steps: Steps of both networks.
+        batch: Pictures in a batch.
+        rate: Learning rate of Adam, for both networks.
+        ema_decay: Decay of the moving average of the generator's weights, which is what ships.
+        r1_weight: Weight of the squared gradient of the discriminator at real pictures (R1,
+            arXiv 1801.04406); 0 leaves it out.
+        r1_every: Steps between two R1 terms, whose weight grows by as much.
+        augment: Whether pictures are augmented before the discriminator sees them.
+        conditional: Whether the discriminator knows the category (projection).
+        mirror: Whether real pictures are mirrored half of the time.
+        sheet_every: Steps between two sample sheets and rows of the log.
+        seed: Of everything drawn.
+        network: Sizes of the generator; the discriminator has the same width.
+    """
+
+    name: str
+    steps: int
+    batch: int = 32
+    rate: float = 2e-3
+    ema_decay: float = 0.998
+    r1_weight: float = 1.0
+    r1_every: int = 16
+    augment: bool = True
+    conditional: bool = True
+    mirror: bool = True
+    sheet_every: int = 250
+    seed: int = 0
+    network: GeneratorConfig = field(default_factory=GeneratorConfig)
+
+    def __post_init__(self) -> None:
+        counts = (self.steps, self.batch, self.r1_every, self.sheet_every)
+        if min(counts) < 1:
+            raise ValueError(
+                f"steps, batch, r1_every and sheet_every must be at least 1, got {counts}"
+            )
+        if self.rate <= 0 or self.r1_weight < 0:
+            raise ValueError(
+                f"rate must be positive and r1_weight not negative, got {self.rate} and"
+                f" {self.r1_weight}"
+            )
+        if not 0.0 <= self.ema_decay < 1.0:
+            raise ValueError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
+
+
+def generator_small() -> GeneratorRecipe:
+    """For two CPU cores: some hours."""
+    return GeneratorRecipe(name="small", steps=12_000)
+
+
+def generator_full() -> GeneratorRecipe:
+    """For one GPU: about half an hour."""
+    return GeneratorRecipe(
+        name="full",
+        steps=30_000,
+        batch=64,
+        ema_decay=0.9995,
+        sheet_every=1000,
+        network=GeneratorConfig(width=48, style_size=256),
+    )
+
+
+def generator_smoke() -> GeneratorRecipe:
+    """A few steps that prove the machinery, not the network."""
+    return GeneratorRecipe(
+        name="smoke",
+        steps=4,
+        batch=4,
+        r1_every=2,
+        sheet_every=2,
+        network=GeneratorConfig(width=2, style_size=8),
+    )
+
+
+GENERATOR_RECIPES = {
+    recipe().name: recipe for recipe in (generator_small, generator_full, generator_smoke)
+}

@@ -1,0 +1,197 @@
+"""The training loop of the generator: both networks, averaged weights, sheets, resume."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from packshot.models.generator import LATENT_SIZE, Generator
+from packshot.training.checkpoint import load_checkpoint, save_checkpoint
+from packshot.training.generation.augmentation import augmented
+from packshot.training.generation.discriminator import Discriminator
+from packshot.training.generation.losses import (
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+)
+from packshot.training.generation.packshots import Packshots
+from packshot.training.generation.recipe import GeneratorRecipe
+from packshot.training.generation.sheets import draw_sheet
+
+Report = Callable[[int, dict[str, float]], None]
+"""Called after each step with (step, smoothed losses)."""
+
+CHECKPOINT_EVERY_STEPS = 100
+_BETAS = (0.0, 0.99)
+
+
+class GeneratorTrainer:
+    """Trains a ``Generator`` against a ``Discriminator``, in a run folder that can be resumed.
+
+    The run folder gets ``recipe.json``, ``log.csv``, ``checkpoint.pt`` (the latest state) and
+    ``samples/`` (a sheet of every category, the same latents through time). What a step draws
+    depends only on the seed and its number, so that a resumed run goes on as it would have.
+    """
+
+    def __init__(
+        self, recipe: GeneratorRecipe, *, train: Packshots, run_folder: Path, device: str = "cpu"
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.run_folder = run_folder
+        self.device = torch.device(device)
+        self.pictures = torch.from_numpy(train.pictures)
+        self.categories = torch.from_numpy(train.categories)
+        # Every category is shown as often as any other, however many pictures it has.
+        counts = torch.bincount(self.categories, minlength=recipe.network.categories)
+        self.weights = 1.0 / counts[self.categories].double()
+        self.generator = Generator(recipe.network).to(self.device)
+        self.discriminator = Discriminator(recipe.network, conditional=recipe.conditional).to(
+            self.device
+        )
+        self.ema = AveragedModel(
+            self.generator,
+            multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay),  # type: ignore[no-untyped-call]
+        )
+        self.generator_optimizer = torch.optim.Adam(
+            self.generator.parameters(), lr=recipe.rate, betas=_BETAS
+        )
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), lr=recipe.rate, betas=_BETAS
+        )
+        self.step = 0
+
+    def fit(self, report: Report | None = None) -> Generator:
+        """Train to the end; returns the averaged generator with its mean styles."""
+        self.run_folder.mkdir(parents=True, exist_ok=True)
+        recipe_json = json.dumps(dataclasses.asdict(self.recipe), indent=2)
+        (self.run_folder / "recipe.json").write_text(recipe_json + "\n")
+        if self._checkpoint_path.is_file():
+            self._resume()
+        started, sums = time.monotonic(), defaultdict[str, float](float)
+        first = self.step
+        while self.step < self.recipe.steps:
+            for name, value in self._train_step().items():
+                sums[name] += value
+            self.step += 1
+            done = self.step - first
+            if report is not None:
+                report(self.step, {name: value / done for name, value in sums.items()})
+            if self.step % self.recipe.sheet_every == 0 or self.step == self.recipe.steps:
+                means = {name: value / done for name, value in sums.items()}
+                self._log({"step": self.step, "seconds": time.monotonic() - started, **means})
+                sheet = self.run_folder / "samples" / f"{self.step:06}.png"
+                draw_sheet(self.averaged_generator(), sheet)
+                started, first = time.monotonic(), self.step
+                sums.clear()
+            if self.step % CHECKPOINT_EVERY_STEPS == 0 or self.step == self.recipe.steps:
+                self._save()
+        return self.averaged_generator()
+
+    def averaged_generator(self) -> Generator:
+        """The EMA generator, its mean styles measured."""
+        averaged = Generator(self.recipe.network).to(self.device)
+        averaged.load_state_dict(self.ema.module.state_dict())
+        averaged.measure_mean_styles()
+        return averaged.eval()
+
+    def _train_step(self) -> dict[str, float]:
+        torch.manual_seed(self.recipe.seed + 1_000_003 * (self.step + 1))
+        real, category = self._real_batch()
+        losses = self._train_discriminator(real, category)
+        losses["generator"] = self._train_generator(category)
+        self.ema.update_parameters(self.generator)
+        return losses
+
+    def _real_batch(self) -> tuple[Tensor, Tensor]:
+        rows = torch.multinomial(self.weights, self.recipe.batch, replacement=True)
+        real = self.pictures[rows].permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        if self.recipe.mirror:
+            mirrored = torch.rand(len(rows)) < 0.5
+            real = torch.where(mirrored[:, None, None, None], real.flip(3), real)
+        return real.to(self.device), self.categories[rows].to(self.device)
+
+    def _generated(self, category: Tensor) -> Tensor:
+        latent = torch.randn(len(category), LATENT_SIZE, device=self.device)
+        return self.generator.synthesize(self.generator.styles(latent, category))
+
+    def _seen(self, x_nchw: Tensor) -> Tensor:
+        return augmented(x_nchw) if self.recipe.augment else x_nchw
+
+    def _train_discriminator(self, real: Tensor, category: Tensor) -> dict[str, float]:
+        penalized = self.recipe.r1_weight > 0 and self.step % self.recipe.r1_every == 0
+        real.requires_grad_(penalized)
+        with torch.no_grad():
+            fake = self._generated(category)
+        real_logits = self.discriminator(self._seen(real), category)
+        fake_logits = self.discriminator(self._seen(fake), category)
+        loss = discriminator_loss(real_logits, fake_logits)
+        losses = {
+            "discriminator": loss.item(),
+            "real_logit": real_logits.mean().item(),
+            "fake_logit": fake_logits.mean().item(),
+        }
+        if penalized:
+            penalty = gradient_penalty(real_logits, real)
+            loss = loss + penalty * self.recipe.r1_weight * self.recipe.r1_every
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.discriminator_optimizer.step()
+        return losses
+
+    def _train_generator(self, category: Tensor) -> float:
+        self.discriminator.requires_grad_(False)
+        fake_logits = self.discriminator(self._seen(self._generated(category)), category)
+        self.discriminator.requires_grad_(True)
+        loss = generator_loss(fake_logits)
+        self.generator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.generator_optimizer.step()
+        return loss.item()
+
+    @property
+    def _checkpoint_path(self) -> Path:
+        return self.run_folder / "checkpoint.pt"
+
+    def _save(self) -> None:
+        save_checkpoint(
+            self._checkpoint_path,
+            {
+                "generator": self.generator.state_dict(),
+                "discriminator": self.discriminator.state_dict(),
+                "ema": self.ema.state_dict(),
+                "generator_optimizer": self.generator_optimizer.state_dict(),
+                "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
+                "step": self.step,
+            },
+        )
+
+    def _resume(self) -> None:
+        state = load_checkpoint(self._checkpoint_path)
+        for name in (
+            "generator",
+            "discriminator",
+            "ema",
+            "generator_optimizer",
+            "discriminator_optimizer",
+        ):
+            getattr(self, name).load_state_dict(state[name])
+        self.step = state["step"]
+
+    def _log(self, row: dict[str, float]) -> None:
+        path = self.run_folder / "log.csv"
+        new = not path.is_file()
+        with path.open("a", newline="") as stream:
+            writer = csv.DictWriter(stream, fieldnames=list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow({name: round(value, 5) for name, value in row.items()})

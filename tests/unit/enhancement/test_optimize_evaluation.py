@@ -1,0 +1,77 @@
+"""``packshot-eval optimize`` on generated photos: what it counts as better, and as gamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from packshot.contracts import ATTRIBUTES
+from packshot.enhancement import Goals, Mender
+from packshot.imaging import DecodedImage
+from packshot.policy import Verdict, judge, load_policy
+from packshot.training.evaluation.optimize import (
+    OptimizedPhoto,
+    evaluate_optimize,
+    optimize_table,
+    summary,
+)
+
+Picture = npt.NDArray[np.uint8]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    """Two smooth pictures as JPEG."""
+    ys, xs = np.mgrid[0:160, 0:160]
+    paths = []
+    for index in range(2):
+        picture = np.stack([90 + 60 * np.sin(xs / 20 + index), 120 + ys / 4, 100 + xs / 4], -1)
+        paths.append(tmp_path / f"{index}.jpg")
+        Image.fromarray(picture.astype(np.uint8)).save(paths[-1], quality=98)
+    return paths
+
+
+def likes_dark(image: DecodedImage) -> Verdict:
+    """A judge that can be gamed: the darker, the better."""
+    score = 100.0 - float(image.pixels_hwc_u8.mean()) / 2.55
+    values = dict.fromkeys(ATTRIBUTES, 0.9) | {"noise": 0.3}
+    return judge(
+        score=score,
+        uncertainty=1.0,
+        attributes=values,
+        facts={},
+        policy=load_policy("default", None),
+    )
+
+
+def measured(
+    photos: list[Path], network: Callable[[Picture, Picture], Picture]
+) -> list[OptimizedPhoto]:
+    return evaluate_optimize(
+        photos,
+        judge_photo=likes_dark,
+        mend=Mender(network),
+        goals=Goals(),
+        advance=lambda *_: None,
+    )
+
+
+def test_gamed_judge_is_found_out(photos: list[Path]) -> None:
+    results = measured(photos, lambda tiles, _: tiles // 4)
+    assert all(photo.score_rises and not photo.psnr_rises for photo in results)
+    found = summary(results, 20)
+    assert (found.score_rises, found.psnr_rises, found.gamed) == (1.0, 0.0, 1.0)
+    assert found.psnr_gain.value < -1
+    assert optimize_table({"all": found}).row_count == 1
+
+
+def test_network_that_does_nothing_changes_nothing(photos: list[Path]) -> None:
+    results = measured(photos, lambda tiles, _: tiles)
+    assert all(photo.fixes == () for photo in results)
+    assert all(photo.psnr_after == photo.psnr_before for photo in results)
+    assert summary(results, 20).score_gain.value == 0.0

@@ -1,0 +1,138 @@
+"""The shipped weights keep to the truth of the product: text, stripes, plain areas, colours.
+
+Each picture is drawn, spoilt a little as sellers' photos are, and mended: it must not end further
+from what was drawn than it began.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from packshot.imaging.views import global_view
+from packshot.models.restoration import RestoreNet
+from packshot.models.upscaling import UpscaleNet
+from packshot.models.weights import load_restore_net, load_upscale_net
+from packshot.training.degradations import FAULTS
+from packshot.training.enhancement.fidelity import PixelArray, delta_e
+from packshot.training.enhancement.resampling import bicubic_enlarge, bicubic_shrink
+
+WEIGHTS = Path(__file__).parents[3] / "weights"
+UPSCALERS = ("upscale_x2", "upscale_x4", "upscale_x2_bicubic", "upscale_x4_bicubic")
+SIDE = 256
+PERIODS = (6, 10, 16)
+# (fault, severity): each plain to see, and an order that a phone and a shop would cause.
+SPOILT = {
+    "noise": (("gaussian_noise", 0.3),),
+    "blur": (("defocus_blur", 0.12),),
+    "compression": (("jpeg_compression", 0.5),),
+    "all": (("defocus_blur", 0.08), ("gaussian_noise", 0.2), ("jpeg_compression", 0.4)),
+}
+
+
+def printed_text() -> PixelArray:
+    """Words of several sizes on cloth, dark on light and light on dark."""
+    picture = np.full((SIDE, SIDE, 3), (214, 208, 196), np.uint8)
+    picture[SIDE // 2 :] = (52, 60, 88)
+    for number, (size, colour) in enumerate(
+        [(0.5, (30, 30, 34)), (0.8, (150, 30, 40)), (1.2, (20, 60, 120))] * 2
+    ):
+        ink = colour if number < 3 else tuple(255 - value // 2 for value in colour)
+        bottom = 30 + 40 * number + (10 if number > 2 else 0)
+        font = cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(picture, "PURE COTTON 40", (8, bottom), font, size, ink, 1 + number % 2, 16)
+    return picture
+
+
+def stripes(period: int) -> PixelArray:
+    """Upright stripes, then slanted ones, with soft edges as a lens draws them."""
+    y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)
+    across = np.where(y < SIDE / 2, x, (x + y) / np.sqrt(2.0)) + 1.0
+    share = (0.5 + 0.5 * np.tanh(3.0 * np.sin(2 * np.pi * across / period)))[..., None]
+    light, dark = np.float32([225, 220, 210]), np.float32([60, 80, 130])
+    return np.rint(share * light + (1 - share) * dark).astype(np.uint8)
+
+
+def spoil(picture: PixelArray, kind: str) -> PixelArray:
+    by_name = {fault.name: fault for fault in FAULTS}
+    for name, severity in SPOILT[kind]:
+        picture = by_name[name].apply(picture, severity, np.random.default_rng(3))
+    return picture
+
+
+def error(picture: PixelArray, drawn: PixelArray) -> float:
+    return float(np.sqrt(np.mean((picture.astype(float) - drawn.astype(float)) ** 2)))
+
+
+def stripe_count(picture: PixelArray) -> int:
+    """Changes from dark to light along the mean of the upright half, away from the border."""
+    profile = picture[: SIDE // 2 - 16, 6:-6].astype(float).mean(axis=(0, 2))
+    light = profile > (profile.max() + profile.min()) / 2
+    return int((light[1:] & ~light[:-1]).sum())
+
+
+@pytest.fixture(scope="module")
+def restorer() -> RestoreNet:
+    return load_restore_net(WEIGHTS / "restore.safetensors")
+
+
+def restore(network: RestoreNet, picture: PixelArray) -> PixelArray:
+    with torch.inference_mode():
+        batches = (torch.from_numpy(p)[None] for p in (picture, global_view(picture)))
+        return np.asarray(network(*batches)[0].numpy(), np.uint8)
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_restoring_brings_text_nearer(restorer: RestoreNet, kind: str) -> None:
+    drawn = printed_text()
+    spoilt = spoil(drawn, kind)
+    assert error(restore(restorer, spoilt), drawn) <= error(spoilt, drawn)
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+@pytest.mark.parametrize("period", PERIODS)
+def test_restoring_keeps_stripes(restorer: RestoreNet, kind: str, period: int) -> None:
+    drawn = stripes(period)
+    spoilt = spoil(drawn, kind)
+    restored = restore(restorer, spoilt)
+    assert error(restored, drawn) <= error(spoilt, drawn)
+    assert stripe_count(restored) == stripe_count(drawn)
+
+
+def test_restoring_invents_nothing_on_plain_cloth(restorer: RestoreNet) -> None:
+    plain = np.full((SIDE, SIDE, 3), (180, 140, 120), np.uint8)
+    noisy = spoil(plain, "noise")
+    restored = restore(restorer, noisy)
+    assert (
+        restored.astype(float).std(axis=(0, 1)).max() < noisy.astype(float).std(axis=(0, 1)).min()
+    )
+
+
+@pytest.mark.parametrize("name", UPSCALERS)
+def test_upscaling_brings_text_and_stripes_nearer_than_bicubic(name: str) -> None:
+    network = load_upscale_net(WEIGHTS / f"{name}.safetensors")
+    scale = network.config.scale
+    for drawn in (printed_text(), stripes(PERIODS[-1])):
+        small = bicubic_shrink(drawn, scale)
+        enlarged = enlarge(network, small)
+        assert error(enlarged, drawn) <= error(bicubic_enlarge(small, scale), drawn)
+
+
+@pytest.mark.parametrize("name", UPSCALERS)
+def test_upscaling_keeps_stripes_and_colours(name: str) -> None:
+    network = load_upscale_net(WEIGHTS / f"{name}.safetensors")
+    scale = network.config.scale
+    drawn = stripes(PERIODS[-1])
+    enlarged = enlarge(network, bicubic_shrink(drawn, scale))
+    assert stripe_count(enlarged) == stripe_count(drawn)
+    for colour in ((200, 30, 40), (20, 90, 60), (250, 250, 250), (10, 10, 12), (128, 128, 128)):
+        plain = np.full((32, 32, 3), colour, np.uint8)
+        expected = np.full((32 * scale, 32 * scale, 3), colour, np.uint8)
+        assert delta_e(enlarge(network, plain), expected) < 1.5
+
+
+def enlarge(network: UpscaleNet, picture: PixelArray) -> PixelArray:
+    with torch.inference_mode():
+        return np.asarray(network(torch.from_numpy(picture)[None])[0].numpy(), np.uint8)

@@ -1,0 +1,227 @@
+"""Training the enhancement networks: it learns, resumes to the same result, and says what lacks."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Dataset
+from typer.testing import CliRunner
+
+from packshot.errors import WeightsError
+from packshot.models.restoration import RestoreNet, RestoreNetConfig
+from packshot.models.upscaling import UpscaleNet, UpscaleNetConfig
+from packshot.models.weights import (
+    load_restore_net,
+    load_upscale_net,
+    save_weights,
+    weights_metadata,
+)
+from packshot.training import cli
+from packshot.training.enhancement.capture import PhotoCapture
+from packshot.training.enhancement.losses import charbonnier, structural_dissimilarity
+from packshot.training.enhancement.restoration import (
+    RestoreRecipe,
+    SpoiltWindows,
+    restore_losses,
+    restore_trainer,
+    restored,
+)
+from packshot.training.enhancement.trainer import Pictures, TrainingPlan
+from packshot.training.enhancement.upscaling import PatchPairs, UpscaleRecipe, upscale_trainer
+
+RUNNER = CliRunner()
+PLAN = TrainingPlan(steps=6, rate=1e-3, warmup_steps=1, batch=2, validate_every=3)
+UPSCALE = UpscaleRecipe(
+    name="test", network=UpscaleNetConfig(width=8, blocks=1), plan=PLAN, patch=16
+)
+RESTORE = RestoreRecipe(
+    name="test", network=RestoreNetConfig(width=8, inner_blocks=1), plan=PLAN, patch=32
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Batches this small gain nothing from more, and lose much where cores are busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class SessionEndedError(Exception):
+    """Stands for a session that was ended."""
+
+
+def trained(data_folder: Path, run: Path, *, stop_after: int | None = None) -> torch.nn.Module:
+    torch.manual_seed(0)
+    trainer = upscale_trainer(
+        UPSCALE, data=data_folder, network=UpscaleNet(UPSCALE.network), run_folder=run
+    )
+
+    def report(step: int, _: dict[str, float]) -> None:
+        if step == stop_after:
+            raise SessionEndedError
+
+    return trainer.fit(report)
+
+
+@pytest.mark.parametrize("stop_after", [2, 4])
+def test_interrupted_training_resumes_to_the_same_result(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
+    monkeypatch.setattr("packshot.training.enhancement.trainer.CHECKPOINT_EVERY_STEPS", 1)
+    unbroken = trained(data_folder, tmp_path / "unbroken")
+    with pytest.raises(SessionEndedError):
+        trained(data_folder, tmp_path / "broken", stop_after=stop_after)
+    resumed = trained(data_folder, tmp_path / "broken")
+    torch.testing.assert_close(resumed.state_dict(), unbroken.state_dict(), rtol=0, atol=0)
+    log = (tmp_path / "broken" / "log.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in log] == ["step", "3", "6"]
+    assert json.loads((tmp_path / "broken" / "recipe.json").read_text())["name"] == "test"
+    assert sorted(p.name for p in (tmp_path / "broken" / "samples").iterdir()) == [
+        "000003.png",
+        "000006.png",
+    ]
+
+
+class DarkenedBatches(Dataset[Pictures]):
+    """Windows and thumbnails that lack the same third of their light."""
+
+    def __init__(self, *, windows: bool) -> None:
+        self.windows = windows
+
+    def __getitem__(self, index: int) -> Pictures:
+        generator = torch.Generator().manual_seed(index)
+        sizes = (32, 224) if self.windows else (224,)
+        clean = [torch.randint(60, 256, (2, s, s, 3), generator=generator) for s in sizes]
+        return tuple(part.to(torch.uint8) for part in (*(c * 2 // 3 for c in clean), *clean))
+
+
+@pytest.mark.parametrize("tone_only", [True, False])
+def test_restoration_learns_to_brighten(data_folder: Path, tmp_path: Path, tone_only: bool) -> None:
+    """Each branch by itself; the detail branch leaves the tone branch alone."""
+    plan = dataclasses.replace(PLAN, steps=30, rate=3e-3, validate_every=30)
+    recipe = dataclasses.replace(RESTORE, tone_only=tone_only, plan=plan)
+    torch.manual_seed(0)
+    trainer = restore_trainer(
+        recipe, data=data_folder, network=RestoreNet(recipe.network), run_folder=tmp_path
+    )
+    trainer.batches = DarkenedBatches(windows=not tone_only)
+    means: list[float] = []
+    trainer.fit(lambda _, losses: means.append(sum(losses.values())))
+    # The last report is the mean over all steps; the last step itself lies far below it.
+    first, last = means[0], means[-1] * 30 - means[-2] * 29
+    assert last < 0.5 * first
+
+
+@pytest.mark.parametrize("capture", [None, PhotoCapture()])
+def test_patch_pairs_depend_on_their_index_only(
+    data_folder: Path, capture: PhotoCapture | None
+) -> None:
+    recipe = dataclasses.replace(UPSCALE, capture=capture)
+    pairs, again = PatchPairs(recipe, data_folder), PatchPairs(recipe, data_folder)
+    again[3]
+    small, large = pairs[5]
+    torch.testing.assert_close((small, large), again[5])
+    assert small.shape == (2, 16, 16, 3)
+    assert large.shape == (2, 32, 32, 3)
+    assert not torch.equal(small, pairs[4][0])
+
+
+def test_spoilt_windows_belong_to_their_targets(data_folder: Path) -> None:
+    batches = SpoiltWindows(dataclasses.replace(RESTORE, clean=1.0), data_folder)
+    spoilt, spoilt_thumbnail, clean, thumbnail = batches[0]
+    assert spoilt.shape == (2, 32, 32, 3)
+    assert torch.equal(spoilt, clean)
+    assert torch.equal(spoilt_thumbnail, thumbnail)
+    batches = SpoiltWindows(dataclasses.replace(RESTORE, clean=0.0), data_folder)
+    spoilt, _, clean, _ = batches[0]
+    assert not torch.equal(spoilt, clean)
+    assert float((spoilt.float() - clean.float()).abs().mean()) < 90
+
+
+def test_an_untrained_network_loses_what_the_fault_costs(data_folder: Path) -> None:
+    batch = SpoiltWindows(RESTORE, data_folder)[0]
+    floats = tuple(part.permute(0, 3, 1, 2).float() / 255.0 for part in batch)
+    losses = restore_losses(RESTORE)(RestoreNet(RESTORE.network), floats)
+    assert losses["picture"].item() == pytest.approx(charbonnier(floats[0], floats[2]).item())
+
+
+def test_losses_are_least_for_equal_pictures() -> None:
+    x = torch.rand(1, 3, 24, 24)
+    noisy = x + 0.1 * torch.randn_like(x)
+    for loss in (charbonnier, structural_dissimilarity):
+        assert loss(x, x).item() == pytest.approx(0.0, abs=1.1e-3)
+        assert loss(noisy, x).item() > 0.02
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 3), (37, 50)])
+def test_pictures_of_any_size_are_restored_at_their_size(height: int, width: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    output = restored(RestoreNet(RESTORE.network).eval(), image, torch.device("cpu"))
+    np.testing.assert_array_equal(output, image)
+
+
+@pytest.fixture(scope="module")
+def large_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten photos of each source, large enough for the recipes' windows."""
+    root = tmp_path_factory.mktemp("large")
+    coarse = np.random.default_rng(0).integers(0, 256, (10, 9, 12, 3), dtype=np.uint8)
+    folders = ("bsds", "studio", "seller_photos", "biq2021/images")
+    for folder in map(root.joinpath, folders):
+        folder.mkdir(parents=True)
+        for number, picture in enumerate(coarse):
+            image = cv2.resize(picture, (400, 320), interpolation=cv2.INTER_CUBIC)
+            cv2.imwrite(str(folder / f"ss03_{number}.jpg"), image)
+    labels = "".join(f"ss03_{number}.jpg,0.9\n" for number in range(10))
+    (root / "biq2021" / "mos.csv").write_text("file,mos\n" + labels)
+    return root
+
+
+def test_the_commands_train_and_start_from_each_other(large_photos: Path, tmp_path: Path) -> None:
+    def run(network: str, recipe: str, init: Path | None = None) -> Path:
+        folder = tmp_path / recipe
+        start = ["--init", str(init)] if init else []
+        options = ["--data", str(large_photos), "--run", str(folder), "--steps", "1", *start]
+        arguments = [network, "--recipe", recipe, "--threads", "1", *options]
+        result = RUNNER.invoke(cli.app, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return folder / f"{network}.safetensors"
+
+    tone = run("restore", "tone")
+    both = load_restore_net(run("restore", "default", init=tone))
+    assert both.detail.tail.weight.any()
+    doubled = run("upscale", "bicubic-x2")
+    quadrupled = run("upscale", "photo-x4", init=doubled)
+    assert load_upscale_net(quadrupled).config.scale == 4
+    assert weights_metadata(quadrupled)["recipe"] == "photo-x4"
+
+
+def test_unknown_recipes_are_refused(data_folder: Path) -> None:
+    for network in ("restore", "upscale"):
+        arguments = [network, "--data", str(data_folder), "--recipe", "magic"]
+        result = RUNNER.invoke(cli.app, arguments)
+        assert result.exit_code == 2
+        assert "magic" in result.output
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "upscale.safetensors"
+    save_weights(UpscaleNet(), path, metadata={"scale": "2"})
+    assert load_upscale_net(path).config.scale == 2
+    with pytest.raises(WeightsError, match="does not fit RestoreNet"):
+        load_restore_net(path)
+    save_weights(UpscaleNet(), path, metadata={"scale": "3"})
+    with pytest.raises(WeightsError, match="expected the scale 2 or 4"):
+        load_upscale_net(path)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"rate": 0.0}, {"ema_decay": 1.0}])
+def test_plans_are_checked(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="got"):
+        dataclasses.replace(PLAN, **wrong)
