@@ -4,15 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PHOTOS ?=
+PEERS_OPTIONS ?=
 POLICY ?= default
 DATA ?= ../shared/data
 RUN ?= runs/quality
-# What wins on this CPU within its accuracy budget: `packshot-export bench quality`.
+# int8 is the quicker on CPU, but needs photos to calibrate with: CALIBRATION=folder.
 PRECISION ?= fp32
+CALIBRATION ?=
 NETWORK := model_repository/quality_net/1/manifest.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve export test lint format bench train train-enhancement lock clean
+.PHONY: help demo serve export test lint format bench bench-peers train train-enhancement lock clean cpu-image-steps
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +46,9 @@ bench: $(VENV)/.dev $(NETWORK) ## Served against in-process, side by side: repor
 	$(BIN)/packshot-bench --repository model_repository --json reports/bench.json
 	$(BIN)/python -m packshot_loadtest.client_bench --json reports/client_bench.json
 
+bench-peers: $(VENV)/.dev $(NETWORK) ## Against FastAPI, LitServe, BentoML, Ray Serve (hours; goes on where it stopped)
+	$(BIN)/packshot-loadtest peers $(PEERS_OPTIONS)
+
 # The training loop frees and takes hundreds of MB a step; keeping them halves its time on CPU.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456 \
 	THP_MEM_ALLOC_ENABLE=1
@@ -69,6 +74,10 @@ lock: ## Resolve the newest allowed dependencies anew into constraints.txt
 	$(VENV)-lock/bin/pip freeze --exclude packshot | sed 's/+cpu$$//' > constraints.txt
 	rm -rf $(VENV)-lock
 
+cpu-image-steps: ## The CPU image's steps without Docker, into build/cpu-image
+	rm -rf build/cpu-image
+	sh docker/scripts/install_server.sh . build/cpu-image $(PYTHON)
+
 clean: ## Remove what was built; the environment stays
 	rm -rf reports model_repository/quality_net/[0-9]* .pytest_cache .mypy_cache .ruff_cache
 
@@ -84,4 +93,5 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
 	touch $@ $(VENV)/.demo
 
 $(NETWORK): weights/quality.safetensors src/packshot/models/*.py | $(VENV)/.demo
-	$(BIN)/packshot-export build quality --version 1 --replace --precision $(PRECISION)
+	$(BIN)/packshot-export build quality --version 1 --replace --precision $(PRECISION) \
+		$(if $(CALIBRATION),--calibration "$(CALIBRATION)")
