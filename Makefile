@@ -12,6 +12,7 @@ RUN ?= runs/quality
 PRECISION ?= fp32
 CALIBRATION ?=
 NETWORK := model_repository/quality_net/1/manifest.json
+NETWORKS := $(NETWORK) $(patsubst %,model_repository/%_net/1/manifest.json,restore upscale_x2 upscale_x4)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve export test lint format bench bench-peers train train-enhancement lock clean cpu-image-steps
@@ -23,12 +24,12 @@ demo: $(NETWORK) ## Score photos end to end, write reports/demo/report.html (PHO
 	$(BIN)/python -m packshot.serving.session -- $(BIN)/packshot demo --out reports/demo \
 		--policy $(POLICY) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-serve: $(NETWORK) ## Run Triton in the foreground until Ctrl-C
+serve: $(NETWORKS) ## Run Triton in the foreground until Ctrl-C
 	$(BIN)/packshot-serve --model-repository model_repository
 
-export: $(NETWORK) ## Build and prove the served version of the shipped quality network
+export: $(NETWORKS) ## Build and prove the served versions of the shipped networks
 
-test: $(VENV)/.dev $(NETWORK) ## Run lint and the whole test suite, real Triton included
+test: $(VENV)/.dev $(NETWORKS) ## Run lint and the whole test suite, real Triton included
 	$(MAKE) lint
 	$(BIN)/python -m pytest
 
@@ -79,7 +80,7 @@ cpu-image-steps: ## The CPU image's steps without Docker, into build/cpu-image
 	sh docker/scripts/install_server.sh . build/cpu-image $(PYTHON)
 
 clean: ## Remove what was built; the environment stays
-	rm -rf reports model_repository/quality_net/[0-9]* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf reports model_repository/*_net/[0-9]* .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -92,6 +93,5 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@ $(VENV)/.demo
 
-$(NETWORK): weights/quality.safetensors src/packshot/models/*.py | $(VENV)/.demo
-	$(BIN)/packshot-export build quality --version 1 --replace --precision $(PRECISION) \
-		$(if $(CALIBRATION),--calibration "$(CALIBRATION)")
+model_repository/%_net/1/manifest.json: weights/%.safetensors src/packshot/models/*.py | $(VENV)/.demo
+	$(BIN)/packshot-export build $* --version 1 --replace --precision $(PRECISION)$(if $(CALIBRATION), --calibration "$(CALIBRATION)")

@@ -1,9 +1,5 @@
-"""Benchmarks and load tests. Needs the extra ``bench``."""
+"""Benchmarks and load tests of a running deployment.
 
-try:
-    import openvino as _openvino  # noqa: F401
-    import psutil as _psutil  # noqa: F401
-except ImportError as error:
-    raise ImportError(
-        f"packshot_loadtest needs {error.name}: pip install 'packshot[bench]'"
-    ) from error
+``packshot-bench`` needs the extra ``bench``, ``packshot-loadtest`` the extra ``loadtest``.
+Importing this package patches nothing: only the generator's own processes run under gevent.
+"""

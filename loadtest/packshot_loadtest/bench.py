@@ -10,27 +10,30 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import psutil
-import typer
-from rich.console import Console
-from rich.table import Table
+try:
+    import psutil
+    import typer
+    from rich.console import Console
+    from rich.table import Table
+except ImportError as error:
+    raise ImportError(
+        f"packshot-bench needs {error.name}: pip install 'packshot[bench]'"
+    ) from error
 
 from packshot.contracts import DECODE_IMAGE, QUALITY, QUALITY_NET, QUALITY_VERDICT
 from packshot.errors import PackshotError
 from packshot.serving.options import ServerConfig
 from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
+from packshot_loadtest.machine import installed_versions, machine_facts
 from packshot_loadtest.measurement import Measurement, joined
 from packshot_loadtest.server_time import read_model_times, stage_times_ms
 
@@ -103,10 +106,8 @@ def run_bench(
         memory = _memory_growth(server.pid, address, memory_requests, folder)
     return {
         "date": datetime.date.today().isoformat(),
-        "machine": {"cpu": _cpu_name(), "cores": os.cpu_count(), "system": platform.platform()},
-        "versions": {
-            name: version(name) for name in ("packshot", "nvidia-pytriton", "openvino", "numpy")
-        },
+        "machine": machine_facts(),
+        "versions": installed_versions("packshot", "nvidia-pytriton", "openvino", "numpy"),
         "settings": {"rounds": rounds, "seconds": seconds, "photos": str(photos or "packaged")},
         "rows": {name: _row(measured) for name, measured in runs.items()},
         "ratios": _ratios(runs),
@@ -173,13 +174,6 @@ def _resident_mib(pid: int) -> float:
     server = psutil.Process(pid)
     members = [server, *server.children(recursive=True)]
     return float(sum(member.memory_full_info().pss for member in members)) / 2**20
-
-
-def _cpu_name() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
 
 
 def print_tables(result: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
@@ -20,6 +20,8 @@ class ModelTime:
         compute_input: Handing tensors to the backend.
         compute_infer: Inside the backend.
         compute_output: Taking tensors from the backend.
+        failures: Requests that failed.
+        batch_sizes: Batches run, by their size.
     """
 
     executions: int
@@ -28,6 +30,8 @@ class ModelTime:
     compute_input: int
     compute_infer: int
     compute_output: int
+    failures: int = 0
+    batch_sizes: Mapping[int, int] = field(default_factory=dict)
 
 
 def read_model_times(address: str) -> dict[str, ModelTime]:
@@ -43,6 +47,8 @@ def read_model_times(address: str) -> dict[str, ModelTime]:
             compute_input=stats.inference_stats.compute_input.ns,
             compute_infer=stats.inference_stats.compute_infer.ns,
             compute_output=stats.inference_stats.compute_output.ns,
+            failures=stats.inference_stats.fail.count,
+            batch_sizes={b.batch_size: b.compute_infer.count for b in stats.batch_stats},
         )
         for stats in answer.model_stats
     }

@@ -1,0 +1,1 @@
+"""The load generator: Locust processes that play a schedule worked out beforehand."""

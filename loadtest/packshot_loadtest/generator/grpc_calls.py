@@ -1,0 +1,115 @@
+"""Requests over gRPC, through packshot_client as its users call it, but without its retries: a
+load test wants to see each failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from packshot.contracts import GLOBAL_VIEW, LEARNED_ATTRIBUTES
+from packshot_client import (
+    ClientConfig,
+    ClientError,
+    DeadlineExceededError,
+    Model,
+    PackshotClient,
+    PixelViews,
+    QualityResult,
+    Retries,
+    ServerOverloadedError,
+    ServerUnavailableError,
+)
+from packshot_loadtest.answers import Answer, picture_answer, score_answer
+from packshot_loadtest.generator.calls import (
+    CallFailedError,
+    Payloads,
+    Target,
+    first_element,
+    picture_inputs,
+    picture_spec,
+)
+from packshot_loadtest.mix import PAGE_SIZE, RequestKind
+from packshot_loadtest.results.outcomes import Outcome
+
+_OUTCOMES: dict[type[ClientError], Outcome] = {
+    ServerOverloadedError: Outcome.REJECTED,
+    DeadlineExceededError: Outcome.TIMEOUT,
+    ServerUnavailableError: Outcome.UNAVAILABLE,
+}
+
+
+class GrpcCaller:
+    """Asks over gRPC.
+
+    Args:
+        target: Which server.
+        payloads: What to send.
+    """
+
+    def __init__(self, target: Target, payloads: Payloads) -> None:
+        self._photos = payloads.photos
+        self._payloads = payloads
+        self._views = [_views(pair) for pair in payloads.views]
+        config = ClientConfig(
+            timeout_s=target.timeout_s,
+            retries=Retries(max_attempts=1),
+            shared_memory=target.shared_memory and bool(payloads.views),
+        )
+        self._client = PackshotClient(target.grpc, config=config)
+
+    def call(self, kind: RequestKind, item: int) -> list[Answer]:
+        """Ask about one payload; the answers, of a page one per photo.
+
+        Raises:
+            CallFailedError: There is no answer.
+        """
+        try:
+            return self._answers(kind, item)
+        except ClientError as error:
+            raise _failure(error) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _answers(self, kind: RequestKind, item: int) -> list[Answer]:
+        if kind.action == "score":
+            return [_quality_answer(self._client.score(self._photos[item]))]
+        if kind.action == "page":
+            photos = [self._photos[number] for number in self._payloads.page(item)]
+            # One call for the page: what a search service asks for at once.
+            outcomes = list(self._client.score_many(photos, batch_size=PAGE_SIZE))
+            return [_quality_answer(outcome) for outcome in outcomes]
+        if kind.action == "pixels":
+            result = self._client.score_pixels(self._views[item])
+            values = result.attributes.as_dict()
+            return [score_answer(result.score, [values[name] for name in LEARNED_ATTRIBUTES])]
+        spec = picture_spec(kind)
+        model = Model[bytes](spec=spec, read=_first_pictures)
+        inputs: dict[str, Any] = dict(picture_inputs(spec, self._photos[item], item))
+        return [picture_answer(self._client.run(model, inputs))]
+
+
+def _views(pair: tuple[bytes, bytes]) -> PixelViews:
+    first, second = (
+        np.frombuffer(data, dtype=np.uint8).reshape(GLOBAL_VIEW.shape) for data in pair
+    )
+    return PixelViews(global_view=first, fragments=second)
+
+
+def _quality_answer(outcome: QualityResult | ClientError) -> Answer:
+    if isinstance(outcome, ClientError):
+        raise outcome
+    return score_answer(outcome.score, list(outcome.attributes.as_dict().values()))
+
+
+def _first_pictures(response: Any) -> tuple[bytes, ...]:
+    return (first_element(response.raw_output_contents[0]),)
+
+
+def _failure(error: ClientError) -> CallFailedError:
+    found = (outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind))
+    # Not str(error): that names the request, and each would be a message of its own.
+    words = f"{type(error).__name__}: {error.message}"
+    return CallFailedError(next(found, Outcome.FAILED), words)

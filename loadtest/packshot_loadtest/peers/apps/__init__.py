@@ -1,0 +1,1 @@
+"""The peers' servers, each a program for an environment of its own."""

@@ -1,0 +1,296 @@
+"""The comparison: every server at its knee and at equal load, in alternating order, repeated.
+
+One step is one server started, measured and stopped. Each is kept as soon as it is done, so that
+the comparison can be stopped and gone on with, and bounded in time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from packshot_loadtest.answers import Answer, score_answer
+from packshot_loadtest.arrivals import Pattern
+from packshot_loadtest.errors import PeerError, RateError
+from packshot_loadtest.execution import execute
+from packshot_loadtest.knee import KneeSearch, Probe, find_knee
+from packshot_loadtest.measurement import Measurement
+from packshot_loadtest.peers.catalogue import PACKSHOT, PEERS, Peer
+from packshot_loadtest.peers.environments import installed_in, peer_python
+from packshot_loadtest.peers.pipeline import Engine, Pipeline, PipelineSettings
+from packshot_loadtest.peers.record import PeerRecord
+from packshot_loadtest.peers.servers import LiveServer, packshot_server, peer_server
+from packshot_loadtest.preparation import Progress, read_photos
+from packshot_loadtest.probes import probe_of, unsendable
+from packshot_loadtest.results.result import RunResult
+from packshot_loadtest.results.slo import Objective
+from packshot_loadtest.settings import PhotoSource, RunSettings
+
+TABLES: Final[tuple[tuple[str, str], ...]] = (
+    ("same", "Same engine: every server runs the same compiled model"),
+    ("documented", "As documented: peers on ONNX Runtime FP32, packshot as it ships"),
+)
+_ENGINES: Final[dict[str, Engine]] = {"same": "openvino", "documented": "onnxruntime"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonSettings:
+    """How to compare.
+
+    Attributes:
+        repository: Model repository.
+        source: packshot's source tree, for the peers' environments.
+        environments: Where these are kept.
+        onnx: FP32 graph for ONNX Runtime; ``None`` for the one beside the served version.
+        peers: Which.
+        tables: Which of ``TABLES``.
+        photos: Where photos come from.
+        processes: Processes of each peer; the cores they share with the generator.
+        p99_ms: The bound of the knee.
+        start: First rate of each search.
+        repeats: How often everything is measured.
+        duration_s: Measured part of each rate.
+        warmup_s: Load before it.
+        confirmations: How often a knee must hold again.
+        max_lag_ms: As for a run. The generator shares the servers' cores, so it is late now and
+            then; its lag is part of every latency, of every server alike.
+    """
+
+    repository: Path
+    source: Path
+    environments: Path
+    onnx: Path | None = None
+    peers: tuple[Peer, ...] = PEERS
+    tables: tuple[str, ...] = ("same", "documented")
+    photos: PhotoSource = field(default_factory=PhotoSource)
+    processes: int = 2
+    p99_ms: float = 150.0
+    start: float = 20.0
+    repeats: int = 3
+    duration_s: float = 15.0
+    warmup_s: float = 3.0
+    confirmations: int = 1
+    max_lag_ms: float = 50.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """What results depend on, ready for JSON."""
+        values = dataclasses.asdict(self)
+        values["peers"] = [peer.slug for peer in self.peers]
+        values["tables"] = list(self.tables)
+        for name in ("repository", "source", "environments", "onnx"):
+            values[name] = str(values[name])
+        values["photos"]["folder"] = str(values["photos"]["folder"])
+        return values
+
+
+class Comparison:
+    """Measures step by step.
+
+    Args:
+        settings: How.
+        record: What is there already, and where results are kept.
+        progress: Told what is being done.
+    """
+
+    def __init__(
+        self, settings: ComparisonSettings, record: PeerRecord, *, progress: Progress
+    ) -> None:
+        self._settings = settings
+        self._record = record
+        self._progress = progress
+        self._photos = read_photos(settings.photos)
+        self._answers = {"score": self._known_answers()}
+        self._pythons: dict[str, Path] = {}
+
+    @property
+    def servers(self) -> list[str]:
+        """Names, as tables have them."""
+        return [PACKSHOT, *(peer.name for peer in self._settings.peers)]
+
+    def run(self, *, until_s: float) -> bool:
+        """Measure what is missing; whether that is all of it.
+
+        Args:
+            until_s: On ``time.monotonic``; no step begins after it.
+        """
+        complete = True
+        for name, step in self._steps():
+            if name in self._record.steps:
+                continue
+            if time.monotonic() > until_s:
+                return False
+            self._progress(f"step {name}")
+            try:
+                self._record.add(name, step())
+            except PeerError as error:
+                # Others can still be measured; without this one nothing is claimed about it.
+                self._progress(str(error))
+                complete = False
+        return complete
+
+    def try_once(self, *, rate: float, seconds: float) -> dict[str, dict[str, Any]]:
+        """Every server for some seconds at a low rate: do they run, and answer rightly?"""
+        tried = {}
+        for table in self._settings.tables:
+            for name in self.servers:
+                if name == PACKSHOT and table == "documented":
+                    continue
+                self._progress(f"trying {name} ({table})")
+                with self._server(table, name) as server:
+                    result = self._load(server, rate, duration_s=seconds)
+                    tried[f"{table}.{name}"] = {
+                        "right": result.summary["all"]["outcomes"]["ok"],
+                        "planned": result.summary["all"]["planned"],
+                        "wrong": result.wrong_answers,
+                        "p50_ms": result.summary["all"]["latency_ms"]["p50"],
+                        "cold_start_s": server.cold_start_s,
+                        "memory_mib": server.memory_mib(),
+                        "messages": result.messages,
+                    }
+        return tried
+
+    def _steps(self) -> list[tuple[str, Callable[[], dict[str, Any]]]]:
+        steps: list[tuple[str, Callable[[], dict[str, Any]]]] = []
+        for part, measure in (("knee", self._knee), ("equal", self._equal_load)):
+            for number in range(self._settings.repeats):
+                if part == "knee":
+                    steps.append((f"floor.{number}", self._floor))
+                for table in self._settings.tables:
+                    # Forwards and backwards in turn: who comes first gains nothing by it.
+                    order = self.servers if number % 2 == 0 else self.servers[::-1]
+                    steps += [
+                        (f"{table}.{name}.{part}.{number}", partial(measure, table, name))
+                        for name in order
+                    ]
+        return steps
+
+    def _knee(self, table: str, name: str) -> dict[str, Any]:
+        objectives = (
+            Objective(kind="all", name="p99_ms", bound=self._settings.p99_ms),
+            Objective(kind="all", name="max_error_share", bound=0.001),
+        )
+        with self._server(table, name) as server:
+
+            def probe(rate: float) -> Probe:
+                try:
+                    found = probe_of(self._load(server, rate, objectives=objectives), rate)
+                except RateError:
+                    return unsendable(rate)
+                self._progress(
+                    f"  {rate:.1f}/s: p99 {found.latency_ms['p99'] or 0:.0f} ms,"
+                    f" {'held' if found.passed and found.valid else 'missed'}"
+                )
+                return found
+
+            search = KneeSearch(
+                start=self._settings.start, confirmations=self._settings.confirmations
+            )
+            knee = find_knee(probe, search)
+            return {
+                **knee.as_dict(),
+                "memory_mib": server.memory_mib(),
+                "cold_start_s": server.cold_start_s,
+            }
+
+    def _equal_load(self, table: str, name: str) -> dict[str, Any]:
+        """p50 and p99 at half of the slowest peer's knee, the same rate for all."""
+        knees = [
+            self._record.median(f"{table}.{peer.name}.knee", "rate")
+            for peer in self._settings.peers
+        ]
+        known = [knee for knee in knees if knee is not None]
+        if not known:
+            raise PeerError("no peer has a knee yet, so there is no equal load to give")
+        rate = min(known) / 2.0
+        with self._server(table, name) as server:
+            result = self._load(server, rate)
+            latency = result.summary["all"]["latency_ms"]
+            return {
+                "rate": rate,
+                "p50_ms": latency["p50"],
+                "p99_ms": latency["p99"],
+                "error_share": result.summary["all"]["error_share"],
+                "valid": result.valid,
+                "memory_mib": server.memory_mib(),
+            }
+
+    def _floor(self) -> dict[str, Any]:
+        """The same work in a process of its own, with no server, one thread per core."""
+        settings = self._settings
+        command = [sys.executable, "-m", "packshot_loadtest.inprocess"]
+        command += ["--repository", str(settings.repository), "--network-threads", "1"]
+        command += ["--threads", str(settings.processes), "--seconds", str(settings.duration_s)]
+        if settings.photos.folder is not None:
+            command += ["--photos", str(settings.photos.folder)]
+        result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        measured = Measurement.from_json(result.stdout)
+        return {
+            "throughput": measured.throughput,
+            "p50_ms": measured.percentile(50),
+            "p99_ms": measured.percentile(99),
+        }
+
+    def _load(
+        self,
+        server: LiveServer,
+        rate: float,
+        *,
+        objectives: tuple[Objective, ...] = (),
+        duration_s: float | None = None,
+    ) -> RunResult:
+        settings = self._settings
+        result = execute(
+            RunSettings(
+                target=server.target,
+                mix=server.kind.label,
+                pattern=Pattern(rate=rate),
+                duration_s=duration_s or settings.duration_s,
+                warmup_s=settings.warmup_s,
+                photos=settings.photos,
+                max_lag_ms=settings.max_lag_ms,
+            ),
+            objectives=objectives,
+            answers=self._answers,
+            metrics=server.metrics,
+            name=f"{server.name}, {rate:.1f}/s",
+        )
+        if result.interrupted:
+            raise KeyboardInterrupt
+        return result
+
+    def _server(self, table: str, name: str) -> AbstractContextManager[LiveServer]:
+        settings = self._settings
+        if name == PACKSHOT:
+            return packshot_server(settings.repository)
+        peer = next(peer for peer in settings.peers if peer.name == name)
+        pipeline = PipelineSettings(
+            repository=settings.repository, engine=_ENGINES[table], onnx=settings.onnx
+        )
+        python = self._python(peer)
+        return peer_server(peer, python, pipeline, self._photos[0], processes=settings.processes)
+
+    def _python(self, peer: Peer) -> Path:
+        if peer.slug not in self._pythons:
+            settings = self._settings
+            python = peer_python(
+                peer, settings.environments, settings.source, progress=self._progress
+            )
+            self._pythons[peer.slug] = python
+            self._record.context.setdefault("packages", {})[peer.name] = installed_in(python)
+        return self._pythons[peer.slug]
+
+    def _known_answers(self) -> list[Answer]:
+        # Every server must say what the code in this process says.
+        pipeline = Pipeline(PipelineSettings(repository=self._settings.repository))
+        return [
+            score_answer(answer["score"], answer["attributes"])
+            for answer in pipeline.score_many(self._photos)
+        ]

@@ -1,0 +1,65 @@
+"""Environments of the peers' own: made once, kept, and made anew when what they need changes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from packshot_loadtest.errors import PeerError
+from packshot_loadtest.peers.catalogue import Peer
+from packshot_loadtest.preparation import Progress
+
+_STAMP = "packshot-peer.json"
+_INSTALL_S = 1800
+
+
+def peer_python(peer: Peer, folder: Path, source: Path, *, progress: Progress) -> Path:
+    """The interpreter of a peer's environment, which has packshot's stages in it.
+
+    Args:
+        peer: Which.
+        folder: Where environments are kept.
+        source: packshot's source tree.
+        progress: Told what is being done.
+
+    Raises:
+        PeerError: It could not be made.
+    """
+    place = folder / peer.slug
+    python = place / "bin" / "python"
+    wanted = {
+        "requirements": list(peer.requirements),
+        "python": sys.version,
+        "source": str(source.resolve()),
+    }
+    stamp = place / _STAMP
+    if stamp.exists() and json.loads(stamp.read_text()) == wanted:
+        return python
+    progress(f"{peer.name}: making its environment in {place} (once, some minutes)")
+    venv.create(place, clear=True, with_pip=True)
+    # Editable, so that what is measured is the code of today.
+    packages = [*peer.requirements, "--editable", f"{source}[server]"]
+    constraints = ["--constraint", str(source / "constraints.txt")]
+    command = [str(python), "-m", "pip", "install", "--quiet", *packages]
+    try:
+        subprocess.run(
+            [*command, *constraints], check=True, capture_output=True, text=True, timeout=_INSTALL_S
+        )
+    except subprocess.CalledProcessError as error:
+        raise PeerError(
+            f"the environment of {peer.name} could not be made: {error.stderr[-2000:]}"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise PeerError(f"{peer.name}: pip did not end within {_INSTALL_S} s") from error
+    stamp.write_text(json.dumps(wanted))
+    return python
+
+
+def installed_in(python: Path) -> dict[str, str]:
+    """Every package of an environment and its version."""
+    command = [str(python), "-m", "pip", "list", "--format=json", "--disable-pip-version-check"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return {package["name"]: package["version"] for package in json.loads(result.stdout)}

@@ -1,0 +1,120 @@
+"""The work that every server does for a photo: decode, network, verdict.
+
+The stages are packshot's own, in the order of its ensemble, so that servers differ in serving
+only. The network is the compiled model that packshot serves, or ONNX Runtime on the same graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from packshot.contracts import ATTRIBUTE_VALUES, IMAGE, QUALITY_NET, SCORE, VERDICT
+from packshot.serving.backend import Stage, StageContext, Tensors, bytes_tensor
+from packshot.serving.decode_image import DecodeImage
+from packshot.serving.quality_net import QualityNet
+from packshot.serving.quality_verdict import QualityVerdict
+
+Engine = Literal["openvino", "onnxruntime"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineSettings:
+    """How the work is done.
+
+    Attributes:
+        repository: Model repository with the exported network.
+        engine: What computes the network.
+        onnx: Its graph for ONNX Runtime; ``None`` for the one beside the served version.
+        threads: Threads of decoding and of one inference.
+    """
+
+    repository: Path
+    engine: Engine = "openvino"
+    onnx: Path | None = None
+    threads: int = 1
+
+    @property
+    def version(self) -> Path:
+        """Folder of the newest served version."""
+        folders = (self.repository / QUALITY_NET.name).glob("[0-9]*")
+        return max(folders, key=lambda folder: int(folder.name))
+
+
+class Pipeline:
+    """decode_image → quality_net → quality_verdict in this process.
+
+    Args:
+        settings: How.
+    """
+
+    def __init__(self, settings: PipelineSettings) -> None:
+        parameters = {"threads": str(settings.threads), "streams": "1"}
+        context = StageContext(version_directory=settings.version, parameters=parameters)
+        network: Stage = QualityNet(context)
+        if settings.engine == "onnxruntime":
+            network = OnnxQualityNet(settings.onnx or settings.version / "model.onnx", settings)
+        verdict = QualityVerdict(StageContext(version_directory=settings.repository, parameters={}))
+        self._stages: tuple[Stage, ...] = (DecodeImage(context), network, verdict)
+
+    def score_many(self, photos: Sequence[bytes]) -> list[dict[str, Any]]:
+        """What is said about each photo, ready for JSON.
+
+        Raises:
+            Exception: What a stage says is wrong with a photo.
+        """
+        tensors: list[dict[str, Any]] = [{IMAGE.name: bytes_tensor([photo])} for photo in photos]
+        for stage in self._stages:
+            names = {tensor.name for tensor in stage.spec.inputs}
+            requests = [{n: own[n] for n in names if n in own} for own in tensors]
+            for own, answer in zip(tensors, stage.execute(requests), strict=True):
+                if isinstance(answer, Exception):
+                    raise answer
+                own.update(answer)
+        return [
+            {
+                "score": float(own[SCORE.name][0, 0]),
+                "attributes": own[ATTRIBUTE_VALUES.name][0].tolist(),
+                "verdict": own[VERDICT.name][0, 0].decode(),
+            }
+            for own in tensors
+        ]
+
+
+class OnnxQualityNet:
+    """``quality_net`` on ONNX Runtime, as its own guide shows: one session, the whole batch.
+
+    Args:
+        path: The graph.
+        settings: For the number of threads.
+    """
+
+    spec = QUALITY_NET
+
+    def __init__(self, path: Path, settings: PipelineSettings) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = settings.threads
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+
+    def execute(self, requests: Sequence[Tensors]) -> list[Tensors | Exception]:
+        """GLOBAL_VIEW and FRAGMENTS u8 [batch, 224, 224, 3] to scores, for each request."""
+        feeds = {
+            tensor.name: np.concatenate([request[tensor.name] for request in requests])
+            for tensor in QUALITY_NET.inputs
+        }
+        names = [tensor.name for tensor in QUALITY_NET.outputs]
+        outputs = dict(zip(names, self._session.run(names, feeds), strict=True))
+        ends = np.cumsum([len(next(iter(request.values()))) for request in requests])
+        parts = {name: np.split(array, ends[:-1]) for name, array in outputs.items()}
+        return [{name: parts[name][index] for name in names} for index in range(len(requests))]
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,1 @@
+"""What a run gave: samples, histograms, objectives, comparisons, reports."""
