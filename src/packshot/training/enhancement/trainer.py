@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 from collections import defaultdict
@@ -18,6 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from packshot.training.checkpoint import load_checkpoint, save_checkpoint
 from packshot.training.report_file import write_json
+from packshot.training.run_log import append_row
+from packshot.training.schedules import warmup_cosine
 
 CHECKPOINT_EVERY_STEPS = 200
 
@@ -123,7 +124,7 @@ class EnhancementTrainer(Generic[Network]):
         )
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=plan.rate)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: _warmup_cosine(step, plan.warmup_steps, plan.steps)
+            self.optimizer, lambda step: warmup_cosine(step, plan.warmup_steps, plan.steps)
         )
         self.step = 0
         self.best = -math.inf
@@ -178,7 +179,10 @@ class EnhancementTrainer(Generic[Network]):
         if score > self.best:
             self.best, self.best_step = score, self.step
             save_checkpoint(self.run_folder / "best.pt", {"network": averaged.state_dict()})
-        self._log({"step": self.step, "seconds": seconds, "validation": score, **losses})
+        append_row(
+            self.run_folder / "log.csv",
+            {"step": self.step, "seconds": seconds, "validation": score, **losses},
+        )
         self.draw_sheet(averaged, self.run_folder / "samples" / f"{self.step:06d}.png")
         self._save()
 
@@ -208,22 +212,7 @@ class EnhancementTrainer(Generic[Network]):
         self.schedule.load_state_dict(state["schedule"])
         self.step, self.best, self.best_step = state["step"], state["best"], state["best_step"]
 
-    def _log(self, row: dict[str, float]) -> None:
-        path = self.run_folder / "log.csv"
-        new = not path.is_file()
-        with path.open("a", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow({name: round(value, 5) for name, value in row.items()})
-
 
 def _to_float_nchw(image_nhwc_u8: Tensor) -> Tensor:
     # A permuted NHWC tensor is channels_last already.
     return image_nhwc_u8.permute(0, 3, 1, 2).float() / 255.0
-
-
-def _warmup_cosine(step: int, warmup: int, total: int) -> float:
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))

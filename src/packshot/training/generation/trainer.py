@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import time
@@ -26,6 +25,7 @@ from packshot.training.generation.losses import (
 from packshot.training.generation.packshots import Packshots
 from packshot.training.generation.recipe import GeneratorRecipe
 from packshot.training.generation.sheets import draw_sheet
+from packshot.training.run_log import append_row
 
 Report = Callable[[int, dict[str, float]], None]
 """Called after each step with (step, smoothed losses)."""
@@ -88,7 +88,10 @@ class GeneratorTrainer:
                 report(self.step, {name: value / done for name, value in sums.items()})
             if self.step % self.recipe.sheet_every == 0 or self.step == self.recipe.steps:
                 means = {name: value / done for name, value in sums.items()}
-                self._log({"step": self.step, "seconds": time.monotonic() - started, **means})
+                append_row(
+                    self.run_folder / "log.csv",
+                    {"step": self.step, "seconds": time.monotonic() - started, **means},
+                )
                 sheet = self.run_folder / "samples" / f"{self.step:06}.png"
                 draw_sheet(self.averaged_generator(), sheet)
                 started, first = time.monotonic(), self.step
@@ -186,12 +189,3 @@ class GeneratorTrainer:
         ):
             getattr(self, name).load_state_dict(state[name])
         self.step = state["step"]
-
-    def _log(self, row: dict[str, float]) -> None:
-        path = self.run_folder / "log.csv"
-        new = not path.is_file()
-        with path.open("a", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow({name: round(value, 5) for name, value in row.items()})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import itertools
 import json
@@ -26,6 +25,8 @@ from packshot.training.quality.losses import quality_losses
 from packshot.training.quality.photos import CleanPhoto, LabelledPhoto
 from packshot.training.quality.samples import labelled_sample
 from packshot.training.recipes import QualityRecipe
+from packshot.training.run_log import append_row
+from packshot.training.schedules import warmup_cosine
 
 ScoreArray = np.ndarray[tuple[int], np.dtype[np.float64]]
 
@@ -86,7 +87,7 @@ class QualityTrainer:
         )
         total = recipe.epochs * len(self.loader)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: _warmup_cosine(step, recipe.warmup_steps, total)
+            self.optimizer, lambda step: warmup_cosine(step, recipe.warmup_steps, total)
         )
         self.epoch = 0
         self.step = 0
@@ -157,7 +158,10 @@ class QualityTrainer:
         if scores["srcc"] > self.best_srcc:
             self.best_srcc, self.best_epoch = scores["srcc"], self.epoch
             save_checkpoint(self.run_folder / "best.pt", {"network": averaged.state_dict()})
-        self._log({"epoch": self.epoch, "seconds": round(seconds, 1), **scores, **losses})
+        append_row(
+            self.run_folder / "log.csv",
+            {"epoch": self.epoch, "seconds": round(seconds, 1), **scores, **losses},
+        )
         self.epoch, self.step = self.epoch + 1, 0
         self._save()
 
@@ -224,15 +228,6 @@ class QualityTrainer:
         self.epoch, self.step = state["epoch"], state["step"]
         self.best_srcc, self.best_epoch = state["best_srcc"], state["best_epoch"]
 
-    def _log(self, row: dict[str, float]) -> None:
-        path = self.run_folder / "log.csv"
-        new = not path.is_file()
-        with path.open("a", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow({k: round(v, 5) for k, v in row.items()})
-
 
 def _freeze(network: QualityNet, recipe: QualityRecipe) -> None:
     if recipe.learns == "attributes":
@@ -244,12 +239,6 @@ def _freeze(network: QualityNet, recipe: QualityRecipe) -> None:
     frozen = backbone._blocks[: recipe.frozen_blocks]
     for module in (backbone._conv_stem, backbone._bn0, *frozen):
         module.requires_grad_(False)
-
-
-def _warmup_cosine(step: int, warmup: int, total: int) -> float:
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
 
 
 @torch.inference_mode()
