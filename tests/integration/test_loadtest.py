@@ -275,7 +275,10 @@ def test_objectives_decide_the_exit_code(
 
 
 def test_ctrl_c_still_writes_the_report(quick: TritonProcess, tmp_path: Path) -> None:
-    program = [sys.executable, "-c", "from packshot_loadtest.cli import main; main()"]
+    # A shell starts background jobs with SIGINT ignored, and that is inherited.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code += "; from packshot_loadtest.cli import main; main()"
+    program = [sys.executable, "-c", code]
     arguments = [*quick_arguments(quick), "--rate=10", "--duration=10m", f"--out={tmp_path}"]
     process = subprocess.Popen([*program, *arguments], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

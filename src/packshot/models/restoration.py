@@ -190,6 +190,8 @@ class RestoreNet(nn.Module):
 
     def enhance(self, x_nchw: Tensor, thumbnail_nchw: Tensor) -> Tensor:
         """The same on floats of 0-1, [N, 3, H, W] and [N, 3, 224, 224]; not clipped."""
-        toned = apply_tone(x_nchw, self.tone(thumbnail_nchw))
+        tone = self.tone(thumbnail_nchw)
+        # In the tone's precision, which stays float32 in a half network: it falls on every pixel.
+        toned = apply_tone(x_nchw.to(tone.dtype), tone)
         residual: Tensor = self.detail(x_nchw, toned)
         return toned + residual

@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +56,29 @@ def replicas(pem: Path, start_replica: Any, wait: Any) -> list[Any]:
     return started
 
 
+@dataclass(frozen=True)
+class Envoy:
+    """A running Envoy: its address for callers, and that of its administration page."""
+
+    address: str
+    admin: str
+
+    def healthy_replicas(self) -> int:
+        """How many replicas it sends calls to."""
+        with urllib.request.urlopen(f"http://{self.admin}/clusters", timeout=5) as page:
+            return int(page.read().decode().count("::health_flags::healthy"))
+
+
 @pytest.fixture(scope="module")
-def balancer(
+def balancer(envoy: Envoy) -> str:
+    return envoy.address
+
+
+@pytest.fixture(scope="module")
+def envoy(
     pem: Path, replicas: list[Any], tmp_path_factory: pytest.TempPathFactory, wait: Any
-) -> Iterator[str]:
-    """The address of an Envoy with the shipped configuration; only addresses and paths differ."""
+) -> Iterator[Envoy]:
+    """An Envoy with the shipped configuration; only addresses and paths differ."""
     port, admin = free_ports(2)
     config = yaml.safe_load(
         (DOCKER / "balancer" / "envoy.yaml").read_text().replace("/run/secrets/", f"{pem}/")
@@ -96,7 +116,7 @@ def balancer(
             address = f"localhost:{port}"
             wait(lambda: process.poll() is not None or is_ready(address, pem))
             assert process.poll() is None, (folder / "log").read_text()[-2000:]
-            yield address
+            yield Envoy(address, f"127.0.0.1:{admin}")
         finally:
             process.terminate()
             process.wait(30)
@@ -133,16 +153,17 @@ def status_of(call: Any) -> grpc.StatusCode:
 
 
 def test_rolling_restart_fails_no_call(
-    balancer: str, replicas: list[Any], pem: Path, put_load: Any, wait: Any
+    envoy: Envoy, replicas: list[Any], pem: Path, put_load: Any, wait: Any
 ) -> None:
-    load = put_load([balancer], credentials(pem))
+    load = put_load([envoy.address], credentials(pem))
     with load.running(3):
         for replica in replicas:
             before = len(load.scores)
             wait(lambda before=before: len(load.scores) > before + 10)
             assert replica.stop() == 0
             replica.start_again()
-            wait(replica.is_ready)
+            # Ready is not enough: the balancer must have seen it before the next one may go.
+            wait(lambda: envoy.healthy_replicas() == len(replicas))
     assert not load.failed
     assert len({round(score, 3) for score in load.scores}) == 1
 

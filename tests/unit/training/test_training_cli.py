@@ -139,6 +139,7 @@ def test_evaluation_on_held_out_photos_writes_a_report(
         "report.txt",
         "predictions.csv",
         "scatter.png",
+        "failures.png",
         "calibration.png",
         "attribute_curves.png",
         "confusion.png",
