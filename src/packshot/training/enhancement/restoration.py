@@ -23,9 +23,9 @@ from packshot.training.enhancement.fault_chains import FaultChain, draw_chain
 from packshot.training.enhancement.fidelity import psnr
 from packshot.training.enhancement.losses import charbonnier, structural_dissimilarity
 from packshot.training.enhancement.photos import PhotoSource, shares, split_source, training_photos
-from packshot.training.enhancement.sheets import write_sheet
 from packshot.training.enhancement.trainer import EnhancementTrainer, Pictures, TrainingPlan
 from packshot.training.quality.photos import read_photo
+from packshot.training.sheets import write_sheet
 
 PixelArray = npt.NDArray[np.uint8]
 

@@ -33,8 +33,8 @@ from packshot.training.enhancement.resampling import (
     bicubic_shrink,
     cut_to_multiple,
 )
-from packshot.training.enhancement.sheets import write_sheet
 from packshot.training.enhancement.trainer import EnhancementTrainer, Pictures, TrainingPlan
+from packshot.training.sheets import write_sheet
 
 PixelArray = npt.NDArray[np.uint8]
 

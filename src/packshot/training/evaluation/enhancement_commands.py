@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from packshot.models.weights import load_restore_net, load_upscale_net
-from packshot.training.enhancement.sheets import write_sheet
 from packshot.training.evaluation.enhancement_sheets import restore_sheet, upscale_sheet
 from packshot.training.evaluation.enhancement_tables import restore_tables, upscale_tables
 from packshot.training.evaluation.report import TABLE_WIDTH
@@ -21,6 +20,7 @@ from packshot.training.evaluation.restoration import evaluate_restoration
 from packshot.training.evaluation.upscaling import evaluate_upscaling
 from packshot.training.progress import StageProgress
 from packshot.training.report_file import json_text, write_json
+from packshot.training.sheets import write_sheet
 
 console = Console()
 progress_console = Console(stderr=True)
