@@ -20,6 +20,30 @@ _MAX_RECONNECT_MS: Final = 1000
 _CONNECT_TIMEOUT_MS: Final = 3000
 
 
+class Lane:
+    """One channel, of either kind, and its methods, each made once.
+
+    Args:
+        channel: A ``grpc.Channel`` or a ``grpc.aio.Channel``.
+    """
+
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
+        self._methods: dict[str, Any] = {}
+
+    def method(self, method: Method) -> Any:
+        """What to call to use a method of the service."""
+        found = self._methods.get(method.name)
+        if found is None:
+            found = self.channel.unary_unary(
+                method.path,
+                request_serializer=method.encode,
+                response_deserializer=method.decode,
+            )
+            self._methods[method.name] = found
+        return found
+
+
 def channel_options(target: Target, config: ClientConfig, index: int) -> ChannelOptions:
     """The gRPC options of one of the channels to a replica.
 

@@ -12,7 +12,7 @@ import grpc.aio
 
 from packshot_client._addresses import resolve
 from packshot_client._calls import Call
-from packshot_client._channels import channel_options, check_of, check_request, worst
+from packshot_client._channels import Lane, channel_options, check_of, check_request, worst
 from packshot_client._course import Attempt, Course, Dispatcher
 from packshot_client._exceptions import ClientClosedError, ForeignUseError
 from packshot_client._observation import logger
@@ -21,25 +21,6 @@ from packshot_client._replicas import Check, Replica
 from packshot_client._shared_memory import Region
 
 _ResultT = TypeVar("_ResultT")
-
-
-class _Lane:
-    """One channel and its methods."""
-
-    def __init__(self, channel: Any) -> None:
-        self.channel = channel
-        self._methods: dict[str, Any] = {}
-
-    def method(self, method: Method) -> Any:
-        found = self._methods.get(method.name)
-        if found is None:
-            found = self.channel.unary_unary(
-                method.path,
-                request_serializer=method.encode,
-                response_deserializer=method.decode,
-            )
-            self._methods[method.name] = found
-        return found
 
 
 class TaskTransport:
@@ -56,8 +37,8 @@ class TaskTransport:
         self.shared = dispatcher
         self.closed = False
         self._credentials = dispatcher.config.security.channel_credentials()
-        self._lanes: dict[Replica, list[_Lane]] = {}
-        self._retired: list[tuple[float, list[_Lane]]] = []
+        self._lanes: dict[Replica, list[Lane]] = {}
+        self._retired: list[tuple[float, list[Lane]]] = []
         self._turn = count()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
@@ -162,13 +143,13 @@ class TaskTransport:
         send = lanes[next(self._turn) % len(lanes)].method(method)
         return send(message, timeout=attempt.timeout_s, metadata=attempt.metadata)
 
-    def _lanes_of(self, replica: Replica) -> list[_Lane]:
+    def _lanes_of(self, replica: Replica) -> list[Lane]:
         lanes = self._lanes.get(replica)
         if lanes is None:
             if self.closed:
                 raise ClientClosedError("this client is closed: make a new one")
             indices = range(self.shared.config.connections.per_replica)
-            lanes = [_Lane(self._channel(replica.address, index)) for index in indices]
+            lanes = [Lane(self._channel(replica.address, index)) for index in indices]
             self._lanes[replica] = lanes
         return lanes
 
@@ -241,7 +222,7 @@ class TaskTransport:
             for lane in self._lanes.pop(replica, []):
                 await lane.channel.close()
 
-    async def _check_lane(self, replica: Replica, lane: _Lane) -> Check:
+    async def _check_lane(self, replica: Replica, lane: Lane) -> Check:
         method, message = check_request(replica)
         call = lane.method(method)(
             message,

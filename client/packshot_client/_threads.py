@@ -16,7 +16,7 @@ import grpc
 
 from packshot_client._addresses import resolve
 from packshot_client._calls import Call
-from packshot_client._channels import channel_options, check_of, check_request, worst
+from packshot_client._channels import Lane, channel_options, check_of, check_request, worst
 from packshot_client._course import Attempt, Course, Dispatcher
 from packshot_client._exceptions import ClientClosedError, ForeignUseError
 from packshot_client._observation import logger
@@ -25,25 +25,6 @@ from packshot_client._replicas import Check, Replica
 from packshot_client._shared_memory import Region
 
 _ResultT = TypeVar("_ResultT")
-
-
-class _Lane:
-    """One channel and its methods."""
-
-    def __init__(self, channel: grpc.Channel) -> None:
-        self.channel = channel
-        self._methods: dict[str, Any] = {}
-
-    def method(self, method: Method) -> Any:
-        found = self._methods.get(method.name)
-        if found is None:
-            found = self.channel.unary_unary(
-                method.path,
-                request_serializer=method.encode,
-                response_deserializer=method.decode,
-            )
-            self._methods[method.name] = found
-        return found
 
 
 class ThreadTransport:
@@ -60,8 +41,8 @@ class ThreadTransport:
         self.shared = dispatcher
         self.closed = False
         self._credentials = dispatcher.config.security.channel_credentials()
-        self._lanes: dict[Replica, list[_Lane]] = {}
-        self._retired: list[tuple[float, list[_Lane]]] = []
+        self._lanes: dict[Replica, list[Lane]] = {}
+        self._retired: list[tuple[float, list[Lane]]] = []
         self._turn = count()
         self._lock = threading.Lock()
         self._pid: int | None = None
@@ -156,7 +137,7 @@ class ThreadTransport:
         lanes = self._lanes.get(replica) or self._lanes_of(replica)
         return lanes[next(self._turn) % len(lanes)].method(method)
 
-    def _lanes_of(self, replica: Replica) -> list[_Lane]:
+    def _lanes_of(self, replica: Replica) -> list[Lane]:
         with self._lock:
             if self.closed:
                 raise ClientClosedError("this client was closed by another thread")
@@ -164,7 +145,7 @@ class ThreadTransport:
             if lanes is None:
                 config = self.shared.config
                 lanes = [
-                    _Lane(self._channel(replica.address, index))
+                    Lane(self._channel(replica.address, index))
                     for index in range(config.connections.per_replica)
                 ]
                 self._lanes[replica] = lanes
