@@ -90,6 +90,14 @@ def test_augmentation_changes_pictures_each_in_its_own_way_and_lets_gradients_th
     assert float(x.grad.abs().sum()) > 0
 
 
+def test_only_a_share_of_the_pictures_is_augmented() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(64, 3, 64, 64)
+    untouched = (augmented(x, 0.25) == x).all(dim=3).all(dim=2).all(dim=1)
+    assert 32 < int(untouched.sum()) < 64
+    assert augmented(x, 0.0) is x
+
+
 def test_losses_reward_the_right_side() -> None:
     sure, unsure = torch.full((4,), 5.0), torch.zeros(4)
     assert discriminator_loss(sure, -sure) < discriminator_loss(unsure, unsure)
@@ -145,7 +153,13 @@ def test_a_stopped_training_goes_on_to_the_same_result(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"steps": 0}, {"steps": 1, "rate": 0.0}, {"steps": 1, "ema_decay": 1.0}]
+    "wrong",
+    [
+        {"steps": 0},
+        {"steps": 1, "rate": 0.0},
+        {"steps": 1, "ema_decay": 1.0},
+        {"steps": 1, "augment_share": 1.5},
+    ],
 )
 def test_recipes_are_checked(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="got"):

@@ -15,9 +15,15 @@ TRANSLATION_SHARE = 0.125
 CUTOUT_SHARE = 0.4
 
 
-def augmented(x_nchw: Tensor) -> Tensor:
-    """[N, 3, H, W] floats of -1 to 1, each changed at random; gradients pass through."""
-    return _cut_out(_translated(_recoloured(x_nchw)))
+def augmented(x_nchw: Tensor, share: float = 1.0) -> Tensor:
+    """[N, 3, H, W] floats of -1 to 1, a share of them changed at random, each in its own way.
+
+    Gradients pass through.
+    """
+    if share <= 0.0:
+        return x_nchw
+    changed = _cut_out(_translated(_recoloured(x_nchw)))
+    return torch.where(_uniform(x_nchw) < share, changed, x_nchw)
 
 
 def _uniform(x_nchw: Tensor) -> Tensor:

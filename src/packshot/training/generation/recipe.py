@@ -20,10 +20,11 @@ class GeneratorRecipe:
         r1_weight: Weight of the squared gradient of the discriminator at real pictures (R1,
             arXiv 1801.04406); 0 leaves it out.
         r1_every: Steps between two R1 terms, whose weight grows by as much.
-        augment: Whether pictures are augmented before the discriminator sees them.
+        augment_share: Share of the pictures that are augmented before the discriminator sees
+            them; 0 augments none.
         conditional: Whether the discriminator knows the category (projection).
         mirror: Whether real pictures are mirrored half of the time.
-        sheet_every: Steps between two sample sheets and rows of the log.
+        sheet_every: Steps between two sample sheets, rows of the log and kept weights.
         seed: Of everything drawn.
         network: Sizes of the generator; the discriminator has the same width.
     """
@@ -33,12 +34,12 @@ class GeneratorRecipe:
     batch: int = 32
     rate: float = 2e-3
     ema_decay: float = 0.998
-    r1_weight: float = 1.0
+    r1_weight: float = 0.2
     r1_every: int = 16
-    augment: bool = True
+    augment_share: float = 0.5
     conditional: bool = True
     mirror: bool = True
-    sheet_every: int = 250
+    sheet_every: int = 500
     seed: int = 0
     network: GeneratorConfig = field(default_factory=GeneratorConfig)
 
@@ -53,6 +54,8 @@ class GeneratorRecipe:
                 f"rate must be positive and r1_weight not negative, got {self.rate} and"
                 f" {self.r1_weight}"
             )
+        if not 0.0 <= self.augment_share <= 1.0:
+            raise ValueError(f"augment_share must be in [0, 1], got {self.augment_share}")
         if not 0.0 <= self.ema_decay < 1.0:
             raise ValueError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from packshot.models.generator import LATENT_SIZE, Generator
+from packshot.models.weights import save_weights
 from packshot.training.checkpoint import load_checkpoint, save_checkpoint
 from packshot.training.generation.augmentation import augmented
 from packshot.training.generation.discriminator import Discriminator
@@ -54,10 +55,11 @@ class GeneratorTrainer:
         # Every category is shown as often as any other, however many pictures it has.
         counts = torch.bincount(self.categories, minlength=recipe.network.categories)
         self.weights = 1.0 / counts[self.categories].double()
-        self.generator = Generator(recipe.network).to(self.device)
-        self.discriminator = Discriminator(recipe.network, conditional=recipe.conditional).to(
-            self.device
-        )
+        # Channels last is the quicker layout of small convolutions, on CPU and on GPU.
+        layout = torch.channels_last
+        self.generator = Generator(recipe.network).to(self.device).to(memory_format=layout)
+        self.discriminator = Discriminator(recipe.network, conditional=recipe.conditional)
+        self.discriminator.to(self.device).to(memory_format=layout)
         self.ema = AveragedModel(
             self.generator,
             multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay),  # type: ignore[no-untyped-call]
@@ -92,8 +94,13 @@ class GeneratorTrainer:
                     self.run_folder / "log.csv",
                     {"step": self.step, "seconds": time.monotonic() - started, **means},
                 )
-                sheet = self.run_folder / "samples" / f"{self.step:06}.png"
-                draw_sheet(self.averaged_generator(), sheet)
+                averaged = self.averaged_generator()
+                draw_sheet(averaged, self.run_folder / "samples" / f"{self.step:06}.png")
+                save_weights(
+                    averaged,
+                    self.run_folder / "weights" / f"{self.step:06}.safetensors",
+                    metadata={"recipe": self.recipe.name, "steps": str(self.step)},
+                )
                 started, first = time.monotonic(), self.step
                 sums.clear()
             if self.step % CHECKPOINT_EVERY_STEPS == 0 or self.step == self.recipe.steps:
@@ -110,8 +117,11 @@ class GeneratorTrainer:
     def _train_step(self) -> dict[str, float]:
         torch.manual_seed(self.recipe.seed + 1_000_003 * (self.step + 1))
         real, category = self._real_batch()
-        losses = self._train_discriminator(real, category)
-        losses["generator"] = self._train_generator(category)
+        # One fake batch serves both: the second generator pass would cost a fifth of the step.
+        latent = torch.randn(len(category), LATENT_SIZE, device=self.device)
+        fake = self.generator.synthesize(self.generator.styles(latent, category))
+        losses = self._train_discriminator(real, fake.detach(), category)
+        losses["generator"] = self._train_generator(fake, category)
         self.ema.update_parameters(self.generator)
         return losses
 
@@ -121,22 +131,20 @@ class GeneratorTrainer:
         if self.recipe.mirror:
             mirrored = torch.rand(len(rows)) < 0.5
             real = torch.where(mirrored[:, None, None, None], real.flip(3), real)
-        return real.to(self.device), self.categories[rows].to(self.device)
+        real = real.to(self.device, memory_format=torch.channels_last)
+        return real, self.categories[rows].to(self.device)
 
-    def _generated(self, category: Tensor) -> Tensor:
-        latent = torch.randn(len(category), LATENT_SIZE, device=self.device)
-        return self.generator.synthesize(self.generator.styles(latent, category))
+    def _judged(self, x_nchw: Tensor, category: Tensor) -> Tensor:
+        logits: Tensor = self.discriminator(augmented(x_nchw, self.recipe.augment_share), category)
+        return logits
 
-    def _seen(self, x_nchw: Tensor) -> Tensor:
-        return augmented(x_nchw) if self.recipe.augment else x_nchw
-
-    def _train_discriminator(self, real: Tensor, category: Tensor) -> dict[str, float]:
+    def _train_discriminator(
+        self, real: Tensor, fake: Tensor, category: Tensor
+    ) -> dict[str, float]:
         penalized = self.recipe.r1_weight > 0 and self.step % self.recipe.r1_every == 0
         real.requires_grad_(penalized)
-        with torch.no_grad():
-            fake = self._generated(category)
-        real_logits = self.discriminator(self._seen(real), category)
-        fake_logits = self.discriminator(self._seen(fake), category)
+        real_logits = self._judged(real, category)
+        fake_logits = self._judged(fake, category)
         loss = discriminator_loss(real_logits, fake_logits)
         losses = {
             "discriminator": loss.item(),
@@ -151,11 +159,10 @@ class GeneratorTrainer:
         self.discriminator_optimizer.step()
         return losses
 
-    def _train_generator(self, category: Tensor) -> float:
+    def _train_generator(self, fake: Tensor, category: Tensor) -> float:
         self.discriminator.requires_grad_(False)
-        fake_logits = self.discriminator(self._seen(self._generated(category)), category)
+        loss = generator_loss(self._judged(fake, category))
         self.discriminator.requires_grad_(True)
-        loss = generator_loss(fake_logits)
         self.generator_optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.generator_optimizer.step()
