@@ -55,11 +55,13 @@ class GeneratorTrainer:
         # Every category is shown as often as any other, however many pictures it has.
         counts = torch.bincount(self.categories, minlength=recipe.network.categories)
         self.weights = 1.0 / counts[self.categories].double()
-        # Channels last is the quicker layout of small convolutions, on CPU and on GPU.
-        layout = torch.channels_last
-        self.generator = Generator(recipe.network).to(self.device).to(memory_format=layout)
-        self.discriminator = Discriminator(recipe.network, conditional=recipe.conditional)
-        self.discriminator.to(self.device).to(memory_format=layout)
+        self.generator = Generator(recipe.network).to(self.device)
+        self.discriminator = Discriminator(recipe.network, conditional=recipe.conditional).to(
+            self.device
+        )
+        # The quicker layout of small convolutions, on CPU and on GPU.
+        for network in (self.generator, self.discriminator):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = AveragedModel(
             self.generator,
             multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay),  # type: ignore[no-untyped-call]
