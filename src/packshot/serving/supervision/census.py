@@ -8,10 +8,11 @@ import signal
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from packshot.serving.shared_memory import remove_regions
 from packshot.serving.stubs import STOPPED_OR_DEAD, Stub, find_stubs, process_state
+from packshot.serving.supervision.metrics import FaultKind
 
 _LOOKS: Final = 2
 """A stub that is being unloaded is dead for a moment, until Triton has reaped it."""
@@ -33,7 +34,7 @@ class Fault:
     """
 
     model: str
-    kind: Literal["stub", "probe"]
+    kind: FaultKind
     reason: str
     pids: tuple[int, ...] = ()
 

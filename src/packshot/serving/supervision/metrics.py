@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Literal, get_args
 
 try:
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -11,13 +12,20 @@ except ImportError as error:
         "--supervise needs prometheus-client: pip install 'packshot[server]'"
     ) from error
 
+FaultKind = Literal["stub", "probe"]
+RestartReason = Literal["ended", "stopped", "unreachable", "unmendable"]
+
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _PROBE_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _OUTAGE_BUCKETS_S = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 
 
 class SupervisorMetrics:
-    """Prometheus metrics of one supervisor, in a registry of their own."""
+    """Prometheus metrics of one supervisor, in a registry of their own.
+
+    Counters that alerts watch exist from the start, at zero: ``increase()`` does not see the
+    first event of a series that begins with it.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -61,6 +69,8 @@ class SupervisorMetrics:
             ["reason"],
             registry=self.registry,
         )
+        for reason in get_args(RestartReason):
+            self.server_restarts.labels(reason)
         self.outage_seconds = Histogram(
             "packshot_outage_seconds",
             "From a fault being noticed until every model proved itself again.",
@@ -82,6 +92,12 @@ class SupervisorMetrics:
             "Stub processes that killed servers had left.",
             registry=self.registry,
         )
+
+    def expect(self, models: Iterable[str]) -> None:
+        """Begin the fault counters of these models at zero."""
+        for model in models:
+            for kind in get_args(FaultKind):
+                self.model_faults.labels(model, kind)
 
     def note_health(self, model: str, healthy: bool) -> None:
         """Set a model's gauge."""

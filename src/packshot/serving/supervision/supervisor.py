@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from packshot.errors import ModelRepositoryError, ServerStartError, ServingError
 from packshot.serving.endpoint import callers_endpoint_of, endpoint_of
@@ -18,12 +18,11 @@ from packshot.serving.supervision.budget import Budget
 from packshot.serving.supervision.census import Fault, StubCensus
 from packshot.serving.supervision.endpoint import HealthEndpoint
 from packshot.serving.supervision.mending import Mender
-from packshot.serving.supervision.metrics import SupervisorMetrics
+from packshot.serving.supervision.metrics import RestartReason, SupervisorMetrics
 from packshot.serving.supervision.options import SupervisorOptions
 from packshot.serving.supervision.prober import ModelProber
 from packshot.serving.supervision.watch import ModelWatch, ModelWatches
 
-RestartReason = Literal["ended", "stopped", "unreachable", "unmendable"]
 _RESTART_PATIENCE_S = 2.0
 
 
@@ -119,6 +118,7 @@ class Supervisor:
         control = endpoint_of(server.endpoint_config, self.options.mend_timeout_s)
         mender = Mender(control, census, watches, self.options, self.metrics, self._say)
         self.board.expect(server.models)
+        self.metrics.expect(server.models)
         while True:
             self.board.beat()
             self._check_process(server, census)
