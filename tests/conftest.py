@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from packshot.contracts import ENHANCEMENT_FAMILY, QUALITY_FAMILY
+from packshot.contracts import ENHANCEMENT_FAMILY, GENERATION_FAMILY, QUALITY_FAMILY
 from packshot.serving.options import ServerConfig
 from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
@@ -81,7 +81,7 @@ def triton(repository: Path) -> Iterator[TritonProcess]:
 
 @dataclass(frozen=True)
 class EnhancementModels:
-    """A repository of all models, and the weights of each image network in it, by export name."""
+    """A repository of all models, and the weights of each network but scoring's, by export name."""
 
     repository: Path
     weights: dict[str, Path]
@@ -93,14 +93,14 @@ def enhancement_models(
 ) -> EnhancementModels:
     """All models. Networks that the checkout has not built are built from random weights.
 
-    What tests hold by it must not depend on how well the networks restore.
+    What tests hold by it must not depend on how well the networks restore or draw.
     """
     folder = tmp_path_factory.mktemp("enhancement") / "model_repository"
     folder.mkdir()
     for model in repository.iterdir():
         (folder / model.name).symlink_to(model.resolve())
     weights = {}
-    for spec in ENHANCEMENT_FAMILY:
+    for spec in (*ENHANCEMENT_FAMILY, *GENERATION_FAMILY):
         model = ROOT / "model_repository" / spec.name
         name = spec.name.removesuffix("_net")
         shipped = ROOT / "weights" / f"{name}.safetensors"
@@ -119,6 +119,7 @@ def build_from_random_weights(name: str, folder: Path) -> Path:
     """As ``packshot-export build``, with a network that changes pictures visibly; its weights."""
     import torch
 
+    from packshot.models.generator import Generator, GeneratorConfig
     from packshot.models.restoration import RestoreNet
     from packshot.models.upscaling import UpscaleNet, UpscaleNetConfig
     from packshot.models.weights import save_weights
@@ -129,7 +130,11 @@ def build_from_random_weights(name: str, folder: Path) -> Path:
     torch.manual_seed(5)
     network: torch.nn.Module
     metadata = {}
-    if name == "restore":
+    silent: list[torch.nn.Parameter] = []
+    if name == "generator":
+        network = Generator(GeneratorConfig(width=4, style_size=16))
+        network.measure_mean_styles()
+    elif name == "restore":
         network = RestoreNet()
         silent = [network.detail.tail.weight, network.tone.change.weight]
     else:
@@ -153,7 +158,7 @@ def enhancing_triton(enhancement_models: EnhancementModels) -> Iterator[TritonPr
     config = ServerConfig(
         model_repository=enhancement_models.repository,
         model_control_mode="explicit",
-        models=("quality", "enhance", "upscale", "optimize"),
+        models=("quality", "enhance", "upscale", "optimize", "generate", "generate_stream"),
         grpc_port=grpc,
         http_port=http,
         metrics_port=metrics,

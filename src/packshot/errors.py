@@ -11,6 +11,7 @@
     │   └── InvalidPolicyError         a policy file that cannot be used
     ├── ContractError              a tensor of another shape or dtype than the contract's
     ├── WeightsError               a weights file that does not fit its network
+    ├── EditError                  a picture, mask or option that an edit cannot work with
     ├── BackfillError              a table, network or folder that a back-fill cannot use
     ├── TrainingError              data or configuration that cannot be trained on
     └── ServingError               the server cannot be started, or did not stop
@@ -19,7 +20,8 @@
         ├── ModelRepositoryError       a model's files are missing
         ├── ServerStartError           tritonserver ended or was not ready in time
         ├── UnreachableError           the server cannot be reached, or did not answer in time
-        └── ModelCallError             a served model that another one calls did not answer
+        ├── ModelCallError             a served model that another one calls did not answer
+        └── RequestCancelledError      the caller no longer waits
 
 Every message says what was got, what was expected and, where there is one, the way out.
 """
@@ -71,6 +73,10 @@ class WeightsError(PackshotError):
     """A weights file that does not fit its network."""
 
 
+class EditError(PackshotError):
+    """A picture, mask or option that an edit cannot work with."""
+
+
 class TrainingError(PackshotError):
     """Data or configuration that cannot be trained on."""
 
@@ -113,3 +119,7 @@ class ModelCallError(ServingError):
     def __init__(self, message: str, *, status: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class RequestCancelledError(ServingError):
+    """The caller no longer waits."""

@@ -10,6 +10,7 @@ try:
     from packshot.imaging.limits import Limits
     from packshot.imaging.metadata import Rights, read_rights, without_private_metadata
     from packshot.imaging.preparation import PreparedImage, prepare, prepare_decoded
+    from packshot.imaging.product import Product, find_product
     from packshot.imaging.tiling import Tiling, map_tiles
     from packshot.imaging.views import fragments, global_view
 except ModuleNotFoundError as error:
@@ -25,11 +26,13 @@ __all__ = [
     "Limits",
     "OutputOptions",
     "PreparedImage",
+    "Product",
     "Rights",
     "Tiling",
     "decode",
     "encode",
     "facts_to_json",
+    "find_product",
     "fragments",
     "gather_facts",
     "global_view",

@@ -6,8 +6,8 @@ A classical method, on the 224x224 global view at half its size (CIE L*a*b*, CIE
 2. A plane of colour is fitted through a ring along the border (``packshot.imaging.background``).
    Where the ring is not one smooth colour, the background is "not plain": nothing is said of
    the product, and the score is the neutral ``NEUTRAL_SCORE``.
-3. Pixels that differ from the plane are the product, specks removed; its bounding box gives
-   fill, centring and whether it is cut off.
+3. Pixels that differ from the plane are the product, specks removed
+   (``packshot.imaging.product``); its bounding box gives fill, centring and whether it is cut off.
 
 Fill ratio is the larger of box width / frame width and box height / frame height. Marketplaces
 ask for "85 % of the frame" without defining it, and their examples (shoes, bottles) reach it on
@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from packshot.imaging.background import Background, FloatArray, estimate_background
 from packshot.imaging.frame import Frame, find_frame
+from packshot.imaging.product import lab_planes, product_parts, ring_thickness
 
 PixelArray = npt.NDArray[np.uint8]
 
@@ -35,20 +36,10 @@ NEUTRAL_SCORE: Final = 0.6
 EMPTY_SCORE: Final = 0.1
 """Score of a plain background with nothing on it."""
 
-_RING_SHARE: Final = 0.025
-"""Thickness of the border ring, as a share of the photo's shorter side."""
-
-_MIN_DELTA_E: Final = 4.0
-_ROUGHNESS_FACTOR: Final = 4.0
-_MIN_AREA_SHARE: Final = 0.001
-_MIN_PART_SHARE: Final = 0.03
-
 # How much each part weighs in the score of a plain photo; they add up to 1.
 _WEIGHTS: Final = {"fill": 0.4, "centre": 0.25, "uniformity": 0.2, "whiteness": 0.15}
 _CUT_OFF_FACTOR: Final = 0.75
 _BORDER_FACTOR: Final = 0.7
-
-_OPENING: Final = np.ones((2, 2), np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +93,8 @@ def measure_composition(view_hwc_u8: PixelArray, width: int, height: int) -> Com
     half = cv2.resize(view_hwc_u8, (side, side), interpolation=cv2.INTER_AREA)
     rows, columns = _inside(frame, side)
     rgb = np.ascontiguousarray(half[rows, columns], dtype=np.uint8)
-    lab = _lab(rgb)
-    background = estimate_background(lab, rgb, _ring_thickness(width, height, rgb.shape))
+    lab = lab_planes(rgb)
+    background = estimate_background(lab, rgb, ring_thickness(width, height, rgb.shape))
     if not background.plain:
         return _composition(background, frame, None, None, None)
     box, touches = _product_box(lab, background)
@@ -127,36 +118,9 @@ def _inside(frame: Frame, side: int) -> tuple[slice, slice]:
     return slice(top, side - bottom), slice(left, side - right)
 
 
-def _ring_thickness(width: int, height: int, shape: tuple[int, ...]) -> tuple[int, int]:
-    shorter = min(width, height)
-    rows = round(shape[0] * _RING_SHARE * shorter / height)
-    columns = round(shape[1] * _RING_SHARE * shorter / width)
-    return max(1, rows), max(1, columns)
-
-
-def _lab(rgb_hwc_u8: PixelArray) -> FloatArray:
-    # Planes, not pixels: broadcasting over a last axis of three is ten times slower.
-    lab = np.stack(cv2.split(cv2.cvtColor(rgb_hwc_u8, cv2.COLOR_RGB2LAB))).astype(np.float32)
-    lab[0] *= 100.0 / 255.0
-    lab[1:] -= 128.0
-    return lab
-
-
 def _product_box(lab_chw_f32: FloatArray, background: Background) -> tuple[_Box | None, bool]:
     _, height, width = lab_chw_f32.shape
-    difference = lab_chw_f32 - background.colour_on_grid(height, width)
-    difference *= difference
-    squared = difference[0] + difference[1] + difference[2]
-    threshold = max(_MIN_DELTA_E, _ROUGHNESS_FACTOR * background.roughness)
-    mask = (squared > threshold * threshold).view(np.uint8)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _OPENING).astype(np.uint8, copy=False)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    parts = stats[1:]
-    if len(parts) == 0:
-        return None, False
-    areas = parts[:, cv2.CC_STAT_AREA]
-    smallest = max(_MIN_AREA_SHARE * mask.size, _MIN_PART_SHARE * float(areas.max()))
-    parts = parts[areas >= smallest]
+    parts = product_parts(lab_chw_f32, background).stats
     if len(parts) == 0:
         return None, False
     box = _Box(

@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from packshot.errors import ContractError
 from packshot.imaging.formats import Format
 from packshot.imaging.metadata import Rights
+from packshot.imaging.xmp import png_xmp_chunk
 
 PixelArray = npt.NDArray[np.uint8]
 OutputFormat = Literal["jpeg", "png", "webp"]
@@ -89,8 +91,8 @@ def encode(
 ) -> EncodedImage:
     """Encode a picture.
 
-    The file says that its colours are sRGB and who holds the rights, and nothing else. The same
-    arguments give the same bytes.
+    The file says that its colours are sRGB, who holds the rights and whether a machine made it, and
+    nothing else. The same arguments give the same bytes.
 
     Args:
         image_hwc_u8: [H, W, 3] uint8, sRGB, upright.
@@ -114,12 +116,11 @@ def encode(
             "side. Ask for another format or a smaller longest side."
         )
     buffer = BytesIO()
-    exif = rights.exif()
     Image.fromarray(image_hwc_u8).save(
         buffer,
         chosen,
         icc_profile=srgb_profile(),
-        **({"exif": exif} if exif else {}),
+        **_metadata(chosen, rights),
         **_encoder_options(chosen, options.quality),
     )
     data = buffer.getvalue()
@@ -152,6 +153,18 @@ def srgb_profile() -> bytes:
     # LittleCMS writes the time of its creation (ICC.1:2010, 7.2.8), and so other bytes each time.
     profile[24:36] = bytes((7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0))
     return bytes(profile)
+
+
+def _metadata(chosen: OutputFormat, rights: Rights) -> dict[str, Any]:
+    exif, xmp = rights.exif(), rights.xmp()
+    found: dict[str, Any] = {"exif": exif} if exif else {}
+    if not xmp:
+        return found
+    if chosen != "png":
+        return {**found, "xmp": xmp}
+    chunks = PngInfo()
+    chunks.add(b"iTXt", png_xmp_chunk(xmp))
+    return {**found, "pnginfo": chunks}
 
 
 def _encoder_options(chosen: OutputFormat, quality: int) -> dict[str, Any]:

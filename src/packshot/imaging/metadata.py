@@ -2,7 +2,8 @@
 
 Phones write where a photo was taken, the serial numbers of camera and lens, the owner's name and
 a thumbnail of the picture before it was cropped. All of it goes. What stays is what the pixels
-need (ICC profile, orientation, Adobe's colour transform) and who holds the rights.
+need (ICC profile, orientation, Adobe's colour transform), who holds the rights, and that a
+machine made the picture, where it says so (``packshot.imaging.xmp``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Final
 
@@ -19,8 +20,9 @@ from PIL import Image
 from packshot.errors import CorruptImageError
 from packshot.imaging.formats import Format, detect_format
 from packshot.imaging.orientation import UPRIGHT
+from packshot.imaging.xmp import JPEG_XMP_HEADER, Origin, origin_packet, png_xmp_chunk, read_origin
 
-_ORIENTATION, _ARTIST, _COPYRIGHT = 0x0112, 0x013B, 0x8298
+_ORIENTATION, _SOFTWARE, _ARTIST, _COPYRIGHT = 0x0112, 0x0131, 0x013B, 0x8298
 
 # JPEG segments: JFIF, ICC profile, Adobe. All other APPn and comments are private or useless.
 _JFIF, _ICC, _ADOBE, _COMMENT = 0xE0, 0xE2, 0xEE, 0xFE
@@ -37,14 +39,25 @@ _WEBP_EXIF_FLAG, _WEBP_XMP_FLAG = 0x08, 0x04
 
 @dataclass(frozen=True, kw_only=True)
 class Rights:
-    """Who holds the rights in a photo, as EXIF says; taking that away is unlawful in places."""
+    """Who holds the rights in a picture, as EXIF says, and whether a machine made it, as XMP says.
+
+    Taking either away is unlawful in places.
+
+    Attributes:
+        artist: EXIF Artist.
+        copyright: EXIF Copyright.
+        origin: Empty for photos.
+    """
 
     artist: str = ""
     copyright: str = ""
+    origin: Origin = field(default_factory=Origin)
 
     def exif(self, orientation: int = UPRIGHT) -> bytes:
         """An EXIF block with these and the orientation; empty where there is nothing to say."""
         block = Image.Exif()
+        if self.origin.software:
+            block[_SOFTWARE] = self.origin.software
         if self.artist:
             block[_ARTIST] = self.artist
         if self.copyright:
@@ -53,13 +66,21 @@ class Rights:
             block[_ORIENTATION] = orientation
         return block.tobytes() if len(block) else b""
 
+    def xmp(self) -> bytes:
+        """An XMP packet with the origin; empty where there is nothing to say."""
+        return origin_packet(self.origin)
+
 
 def read_rights(data: bytes) -> Rights:
-    """The rights in a picture file; empty where there are none, or the EXIF block is broken."""
+    """The rights in a picture file; empty where there are none, or its metadata is broken."""
     try:
         with Image.open(BytesIO(data)) as image:
             exif = image.getexif()
-            return Rights(artist=_text(exif.get(_ARTIST)), copyright=_text(exif.get(_COPYRIGHT)))
+            return Rights(
+                artist=_text(exif.get(_ARTIST)),
+                copyright=_text(exif.get(_COPYRIGHT)),
+                origin=read_origin(image),
+            )
     except Exception:  # noqa: BLE001 - Pillow raises almost anything on damaged blocks
         return Rights()
 
@@ -81,7 +102,8 @@ def without_private_metadata(data: bytes, orientation: int) -> bytes | None:
     if strip is None:
         return None
     try:
-        return strip(data, read_rights(data).exif(orientation))
+        rights = read_rights(data)
+        return strip(data, rights.exif(orientation), rights.xmp())
     except (struct.error, IndexError) as error:
         raise CorruptImageError(
             f"The file is damaged ({error}). Export or upload the photo again."
@@ -92,11 +114,11 @@ def _text(value: object) -> str:
     return value.strip("\0 ")[:200] if isinstance(value, str) else ""
 
 
-def _stripped_jpeg(data: bytes, exif: bytes) -> bytes:
+def _stripped_jpeg(data: bytes, exif: bytes, xmp: bytes) -> bytes:
     kept = [data[:2]]
-    if exif:
-        body = exif if exif.startswith(b"Exif\0\0") else b"Exif\0\0" + exif
-        kept.append(b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body)
+    bodies = [b"Exif\0\0" + exif.removeprefix(b"Exif\0\0")] if exif else []
+    bodies += [JPEG_XMP_HEADER + xmp] if xmp else []
+    kept += [b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body for body in bodies]
     position = 2
     while data[position + 1] not in (_SCAN, _END):
         if data[position] != 0xFF or data[position + 1] in (0x00, 0xFF):
@@ -134,7 +156,7 @@ def _jpeg_end(data: bytes, position: int) -> int:
             position += 2 + length
 
 
-def _stripped_png(data: bytes, exif: bytes) -> bytes:
+def _stripped_png(data: bytes, exif: bytes, xmp: bytes) -> bytes:
     kept = [data[:8]]
     position = 8
     while position < len(data):
@@ -142,16 +164,20 @@ def _stripped_png(data: bytes, exif: bytes) -> bytes:
         if kind in _PNG_KEPT:
             kept.append(data[position : position + 12 + length])
         if kind == b"IHDR" and exif:
-            body = b"eXIf" + exif.removeprefix(b"Exif\0\0")
-            kept.append(struct.pack(">I", len(body) - 4) + body)
-            kept.append(struct.pack(">I", zlib.crc32(body)))
+            kept.append(_png_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
+        if kind == b"IHDR" and xmp:
+            kept.append(_png_chunk(b"iTXt", png_xmp_chunk(xmp)))
         if kind == b"IEND":
             break
         position += 12 + length
     return b"".join(kept)
 
 
-def _stripped_webp(data: bytes, exif: bytes) -> bytes:
+def _png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _stripped_webp(data: bytes, exif: bytes, xmp: bytes) -> bytes:
     kept: list[bytes] = []
     position = 12
     while position + 8 <= len(data):
@@ -159,21 +185,22 @@ def _stripped_webp(data: bytes, exif: bytes) -> bytes:
         end = position + 8 + length + length % 2
         if kind == b"VP8X":
             flags = data[position + 8] & ~(_WEBP_EXIF_FLAG | _WEBP_XMP_FLAG)
-            flags |= _WEBP_EXIF_FLAG if exif else 0
+            flags |= (_WEBP_EXIF_FLAG if exif else 0) | (_WEBP_XMP_FLAG if xmp else 0)
             chunk = data[position : position + 8] + bytes([flags]) + data[position + 9 : end]
             kept.append(chunk)
         elif kind not in _WEBP_DROPPED:
             kept.append(data[position:end])
         position = end
     # Only the extended form (VP8X) can carry metadata, so a simple file had none to keep.
-    if exif and kept and kept[0][:4] == b"VP8X":
-        body = exif.removeprefix(b"Exif\0\0")
-        kept.append(struct.pack("<4sI", b"EXIF", len(body)) + body + b"\0" * (len(body) % 2))
+    if kept and kept[0][:4] == b"VP8X":
+        for kind, body in ((b"EXIF", exif.removeprefix(b"Exif\0\0")), (b"XMP ", xmp)):
+            if body:
+                kept.append(struct.pack("<4sI", kind, len(body)) + body + b"\0" * (len(body) % 2))
     content = b"WEBP" + b"".join(kept)
     return b"RIFF" + struct.pack("<I", len(content)) + content
 
 
-_STRIPPERS: Final[dict[Format, Callable[[bytes, bytes], bytes]]] = {
+_STRIPPERS: Final[dict[Format, Callable[[bytes, bytes, bytes], bytes]]] = {
     "JPEG": _stripped_jpeg,
     "PNG": _stripped_png,
     "WEBP": _stripped_webp,

@@ -25,14 +25,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from packshot.contracts import CATEGORIES
+from packshot.contracts import IMAGE_SIDE as IMAGE_SIDE
+from packshot.contracts import LATENT_SIZE as LATENT_SIZE
 
-IMAGE_SIDE: Final = 64
-"""Side, in pixels, of a generated picture."""
+FIRST_SIDE: Final = 4
+"""Side of the first feature maps."""
 
-LATENT_SIZE: Final = 128
-"""Length of the latent vector, drawn from a standard normal distribution."""
-
-_FIRST_SIDE: Final = 4
 _WIDEST: Final = 8
 _SLOPE: Final = 0.2
 
@@ -145,13 +143,13 @@ class Generator(nn.Module):
         self.mapping_second = ScaledLinear(style_size, style_size)
         self.register_buffer("mean_styles", torch.zeros(self.config.categories, style_size))
         self.constant = nn.Parameter(
-            torch.randn(1, channels_at(_FIRST_SIDE, width), _FIRST_SIDE, _FIRST_SIDE)
+            torch.randn(1, channels_at(FIRST_SIDE, width), FIRST_SIDE, FIRST_SIDE)
         )
         blocks: list[SynthesisBlock] = []
-        inputs, side = channels_at(_FIRST_SIDE, width), _FIRST_SIDE
+        inputs, side = channels_at(FIRST_SIDE, width), FIRST_SIDE
         while side <= IMAGE_SIDE:
             outputs = channels_at(side, width)
-            blocks.append(SynthesisBlock(inputs, outputs, style_size, enlarge=side > _FIRST_SIDE))
+            blocks.append(SynthesisBlock(inputs, outputs, style_size, enlarge=side > FIRST_SIDE))
             inputs, side = outputs, 2 * side
         self.blocks = nn.ModuleList(blocks)
 

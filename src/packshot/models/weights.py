@@ -13,6 +13,8 @@ from torch import nn
 
 from packshot.contracts import SCALES
 from packshot.errors import WeightsError
+from packshot.models.generator import FIRST_SIDE, Generator, GeneratorConfig, channels_at
+from packshot.models.inpainting import InpaintNet
 from packshot.models.quality import QualityNet
 from packshot.models.restoration import RestoreNet
 from packshot.models.upscaling import UpscaleNet, UpscaleNetConfig
@@ -55,6 +57,49 @@ def load_upscale_net(path: Path) -> UpscaleNet:
     network = UpscaleNet(UpscaleNetConfig(scale=int(stated)))
     load_weights(network, path)
     return network.eval()
+
+
+def load_generator(path: Path) -> Generator:
+    """The generator with the sizes and the weights of ``path``, in evaluation mode, float32.
+
+    Raises:
+        WeightsError: The file is not of a generator; and see ``load_weights``.
+    """
+    shapes = tensor_shapes(path)
+    sizes = [shapes.get(name, ()) for name in ("constant", "mean_styles")]
+    per_width = channels_at(FIRST_SIDE, 1)
+    if [len(size) for size in sizes] != [4, 2] or min(sizes[0][1] // per_width, *sizes[1]) < 1:
+        raise WeightsError(
+            f"{path} is not of a generator: expected the tensors constant, of 4 dimensions, and"
+            f" mean_styles, of 2, got {sizes[0]} and {sizes[1]}"
+        )
+    (_, channels, _, _), (categories, style_size) = sizes
+    network = Generator(
+        GeneratorConfig(width=channels // per_width, style_size=style_size, categories=categories)
+    )
+    load_weights(network, path)
+    return network.eval()
+
+
+def load_inpaint_net(path: Path) -> InpaintNet:
+    """The inpainting network with the weights of ``path``, in evaluation mode, float32.
+
+    Raises:
+        WeightsError: See ``load_weights``.
+    """
+    network = InpaintNet()
+    load_weights(network, path)
+    return network.eval()
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of a file, by name.
+
+    Raises:
+        WeightsError: No such file, or not safetensors.
+    """
+    with _safetensors(path), safe_open(path, framework="pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
 
 
 def weights_metadata(path: Path) -> dict[str, str]:

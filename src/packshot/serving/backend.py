@@ -20,7 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from packshot.contracts import Dtype, ModelSpec, TensorSpec
-from packshot.errors import ContractError, ImageError, ModelCallError, PolicyError
+from packshot.errors import (
+    ContractError,
+    ImageError,
+    ModelCallError,
+    PolicyError,
+    RequestCancelledError,
+)
 
 Array = npt.NDArray[Any]
 Tensors = Mapping[str, Array]
@@ -29,6 +35,7 @@ Tensors = Mapping[str, Array]
 NUMPY_DTYPES: Final[dict[Dtype, npt.DTypeLike]] = {
     "UINT8": np.uint8,
     "INT32": np.int32,
+    "INT64": np.int64,
     "FP32": np.float32,
     "BYTES": np.object_,
 }
@@ -165,51 +172,28 @@ def bytes_tensor(values: Sequence[bytes]) -> Array:
     return array
 
 
-class TritonAdapter:
-    """Runs one stage on the requests of Triton's Python backend.
+class TensorExchange:
+    """Requests of the Python backend to checked tensors, and answers to its responses.
 
     Args:
-        stage: The model's code.
+        spec: The contract of the model.
         pb_utils: The module ``triton_python_backend_utils`` of the stub.
     """
 
-    def __init__(self, stage: Stage, pb_utils: Any) -> None:
-        self._stage = stage
+    def __init__(self, spec: ModelSpec, pb_utils: Any) -> None:
+        self._spec = spec
         self._pb_utils = pb_utils
 
-    def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """One response for each request, in order. Never raises."""
-        outcomes = [self._inputs(request) for request in requests]
-        valid = [
-            (index, found)
-            for index, found in enumerate(outcomes)
-            if not isinstance(found, Exception)
-        ]
-        answers = self._run([found for _, found in valid])
-        for (index, _), answer in zip(valid, answers, strict=True):
-            outcomes[index] = answer
-        return [self._response(outcome) for outcome in outcomes]
-
-    def _inputs(self, request: Any) -> Tensors | Exception:
+    def inputs(self, request: Any) -> Tensors | Exception:
+        """The inputs of one request, or what is wrong with them."""
         try:
             found = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
-            return checked_request(self._stage.spec, found)
+            return checked_request(self._spec, found)
         except Exception as error:  # noqa: BLE001 - it must not reach the other requests
             return error
 
-    def _run(self, requests: Sequence[Tensors]) -> Sequence[Tensors | Exception]:
-        if not requests:
-            return []
-        try:
-            outcomes = self._stage.execute(requests)
-        except Exception as error:  # noqa: BLE001 - escaping would fail the batch with a trace
-            return [error] * len(requests)
-        if len(outcomes) != len(requests):
-            short = RuntimeError(f"{len(outcomes)} answers to {len(requests)} requests")
-            return [short] * len(requests)
-        return outcomes
-
-    def _response(self, outcome: Tensors | Exception) -> Any:
+    def response(self, outcome: Tensors | Exception) -> Any:
+        """A response with the outputs, or with the error. Never raises."""
         if not isinstance(outcome, Exception):
             try:
                 return self._pb_utils.InferenceResponse(self._outputs(outcome))
@@ -219,7 +203,7 @@ class TritonAdapter:
 
     def _outputs(self, outcome: Tensors) -> list[Any]:
         tensors = []
-        for spec in self._stage.spec.outputs:
+        for spec in self._spec.outputs:
             array = outcome[spec.name]
             expected = np.dtype(NUMPY_DTYPES[spec.dtype])
             if array.dtype != expected or not _fits(spec, array):
@@ -236,13 +220,53 @@ class TritonAdapter:
             return triton_error(str(error), triton_error.INVALID_ARG)
         if isinstance(error, ModelCallError):
             return triton_error(str(error), getattr(triton_error, error.status))
+        if isinstance(error, RequestCancelledError):
+            return triton_error(str(error), triton_error.CANCELLED)
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        self._pb_utils.Logger.log_error(f"{self._stage.spec.name}: unexpected error\n{trace}")
+        self._pb_utils.Logger.log_error(f"{self._spec.name}: unexpected error\n{trace}")
         return triton_error(
-            f"{self._stage.spec.name} failed with {type(error).__name__}: "
+            f"{self._spec.name} failed with {type(error).__name__}: "
             f"{str(error)[:200]} (the server's log has more)",
             triton_error.INTERNAL,
         )
+
+
+class TritonAdapter:
+    """Runs one stage on the requests of Triton's Python backend.
+
+    Args:
+        stage: The model's code.
+        pb_utils: The module ``triton_python_backend_utils`` of the stub.
+    """
+
+    def __init__(self, stage: Stage, pb_utils: Any) -> None:
+        self._stage = stage
+        self._exchange = TensorExchange(stage.spec, pb_utils)
+
+    def execute(self, requests: Sequence[Any]) -> list[Any]:
+        """One response for each request, in order. Never raises."""
+        outcomes = [self._exchange.inputs(request) for request in requests]
+        valid = [
+            (index, found)
+            for index, found in enumerate(outcomes)
+            if not isinstance(found, Exception)
+        ]
+        answers = self._run([found for _, found in valid])
+        for (index, _), answer in zip(valid, answers, strict=True):
+            outcomes[index] = answer
+        return [self._exchange.response(outcome) for outcome in outcomes]
+
+    def _run(self, requests: Sequence[Tensors]) -> Sequence[Tensors | Exception]:
+        if not requests:
+            return []
+        try:
+            outcomes = self._stage.execute(requests)
+        except Exception as error:  # noqa: BLE001 - escaping would fail the batch with a trace
+            return [error] * len(requests)
+        if len(outcomes) != len(requests):
+            short = RuntimeError(f"{len(outcomes)} answers to {len(requests)} requests")
+            return [short] * len(requests)
+        return outcomes
 
 
 def python_model(factory: StageFactory) -> type[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import queue
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -28,6 +29,7 @@ TINY_PNG: Final = base64.b64decode(
 """An 8x8 picture: the cheapest proof that decoding, network and verdict all answer."""
 
 _TIMEOUT_S = 30.0
+_FINAL_RESPONSE = "triton_final_response"
 _HEADER_LENGTH = "Inference-Header-Content-Length"
 _CONNECTION_WORDS = ("connect", "Socket closed", "Connection reset", "recvmsg")
 _Question = Callable[[Any, dict[str, Any]], Any]
@@ -35,6 +37,9 @@ _Question = Callable[[Any, dict[str, Any]], Any]
 
 class Endpoint(Protocol):
     """One way to reach a server."""
+
+    streams: bool
+    """Whether decoupled models answer on this way."""
 
     def server_ready(self) -> bool:
         """Whether it answers and calls itself ready."""
@@ -48,6 +53,14 @@ class Endpoint(Protocol):
         Raises:
             UnreachableError: No answer in time.
             ServingError: An error.
+        """
+
+    def stream(self, model: str, inputs: Tensors) -> list[dict[str, Array]]:
+        """Have a decoupled model answer; the outputs of each of its responses, one at least.
+
+        Raises:
+            UnreachableError: No answer in time.
+            ServingError: An error, or a way on which decoupled models do not answer.
         """
 
     def executions(self, model: str) -> int:
@@ -87,6 +100,8 @@ class HttpEndpoint:
         timeout_s: How long to wait for each answer.
     """
 
+    streams = False
+
     def __init__(self, config: ServerConfig, timeout_s: float = _TIMEOUT_S) -> None:
         if config.http_port is None:
             raise ValueError("HTTP is switched off in the configuration")
@@ -121,6 +136,10 @@ class HttpEndpoint:
         body = header + b"".join(payloads.values())
         length, answer = self._post_measured(f"/v2/models/{model}/infer", body, headers)
         return _arrays(json.loads(answer[:length]), answer[length:])
+
+    def stream(self, model: str, inputs: Tensors) -> list[dict[str, Array]]:  # noqa: ARG002
+        """Refused: decoupled models answer streaming calls of gRPC only."""
+        raise ServingError(f"{model} is decoupled and does not answer over HTTP")
 
     def executions(self, model: str) -> int:
         """GET /v2/models/MODEL/stats."""
@@ -180,6 +199,8 @@ class GrpcEndpoint:
         timeout_s: How long to wait for each answer.
     """
 
+    streams = True
+
     def __init__(self, config: ServerConfig, timeout_s: float = _TIMEOUT_S) -> None:
         if config.tls is not None:
             raise ServingError(
@@ -202,15 +223,31 @@ class GrpcEndpoint:
 
     def infer(self, model: str, inputs: Tensors) -> dict[str, Array]:
         """ModelInfer."""
-        tensors = []
-        for name, array in inputs.items():
-            tensor = triton_grpc.InferInput(
-                name, list(array.shape), np_to_triton_dtype(array.dtype)
+        tensors = _grpc_tensors(inputs)
+        return _outputs(self._asked(lambda client, how: client.infer(model, tensors, **how)))
+
+    def stream(self, model: str, inputs: Tensors) -> list[dict[str, Array]]:
+        """ModelStreamInfer."""
+        tensors = _grpc_tensors(inputs)
+
+        def question(client: Any, how: dict[str, Any]) -> list[dict[str, Array]]:
+            arrived: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
+            client.start_stream(
+                lambda result, error: arrived.put((result, error)),
+                stream_timeout=how["client_timeout"],
+                headers=how["headers"],
             )
-            tensor.set_data_from_numpy(array)
-            tensors.append(tensor)
-        answer = self._asked(lambda client, how: client.infer(model, tensors, **how))
-        return {out.name: answer.as_numpy(out.name) for out in answer.get_response().outputs}
+            client.async_stream_infer(model, tensors)
+            answers = []
+            while True:
+                result, error = arrived.get()
+                if error is not None:
+                    raise error
+                answers.append(_outputs(result))
+                if result.get_response().parameters[_FINAL_RESPONSE].bool_param:
+                    return answers
+
+        return list(self._asked(question))
 
     def executions(self, model: str) -> int:
         """ModelStatistics."""
@@ -263,6 +300,19 @@ def callers_endpoint_of(config: ServerConfig, timeout_s: float = _TIMEOUT_S) -> 
     if config.tls is None:
         return GrpcEndpoint(config, timeout_s)
     return HttpEndpoint(config, timeout_s)
+
+
+def _grpc_tensors(inputs: Tensors) -> list[Any]:
+    tensors = []
+    for name, array in inputs.items():
+        tensor = triton_grpc.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+        tensor.set_data_from_numpy(array)
+        tensors.append(tensor)
+    return tensors
+
+
+def _outputs(answer: Any) -> dict[str, Array]:
+    return {out.name: answer.as_numpy(out.name) for out in answer.get_response().outputs}
 
 
 def _check_status(path: str, status: int, answer: bytes) -> None:

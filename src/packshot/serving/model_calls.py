@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,9 @@ from packshot.serving.backend import Array, Stage, StageContext, Tensors, python
 _NOT_LOADED: Final = ("is not ready", "not found")
 _OVERLOADED: Final = ("Exceeds maximum queue size", "Request timeout expired", "is stopping")
 
+NEWEST: Final = -1
+"""The version that Triton serves to callers who name none."""
+
 ModelCall = Callable[[ModelSpec, Tensors], dict[str, Array]]
 """Inputs of a model to all its outputs, both with the batch first.
 
@@ -23,8 +27,13 @@ Raises:
 """
 
 
-def triton_call(spec: ModelSpec, tensors: Tensors) -> dict[str, Array]:
+def triton_call(spec: ModelSpec, tensors: Tensors, version: int = NEWEST) -> dict[str, Array]:
     """Call a model of the same server, from inside a Python-backend model.
+
+    Args:
+        spec: Its contract.
+        tensors: Its inputs by name.
+        version: Of the model.
 
     Raises:
         ModelCallError: It is not loaded, refused the request, or failed.
@@ -32,6 +41,7 @@ def triton_call(spec: ModelSpec, tensors: Tensors) -> dict[str, Array]:
     pb_utils = importlib.import_module("triton_python_backend_utils")
     request = pb_utils.InferenceRequest(
         model_name=spec.name,
+        model_version=version,
         requested_output_names=[tensor.name for tensor in spec.outputs],
         inputs=[
             pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in tensors.items()
@@ -48,6 +58,22 @@ def triton_call(spec: ModelSpec, tensors: Tensors) -> dict[str, Array]:
         # Copied, since the memory goes back to the pool with the response.
         outputs[tensor.name] = np.array(found.as_numpy())
     return outputs
+
+
+def ready_version(model: Path) -> int:
+    """The newest version of a model of the same server that answers calls.
+
+    Args:
+        model: Its folder in the model repository.
+
+    Returns:
+        ``NEWEST`` where the folder is not on this machine, or no version of it answers.
+    """
+    pb_utils = importlib.import_module("triton_python_backend_utils")
+    folders = model.iterdir() if model.is_dir() else ()
+    versions = sorted((int(f.name) for f in folders if f.name.isdecimal()), reverse=True)
+    ready = (v for v in versions if pb_utils.is_model_ready(model.name, str(v)))
+    return next(ready, NEWEST)
 
 
 def calling_model(factory: Callable[[StageContext, ModelCall], Stage]) -> type[Any]:

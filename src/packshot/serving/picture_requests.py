@@ -63,7 +63,7 @@ def read_options(request: Tensors) -> OutputOptions:
         ContractError: A value that cannot be used.
     """
     return OutputOptions(
-        format=_read_format(request),
+        format=read_format(request),
         quality=read_number(request, OUTPUT_QUALITY) or DEFAULT_QUALITY,
         max_side=read_number(request, MAX_SIDE) or None,
     )
@@ -102,7 +102,12 @@ def each_alone(
     return answers
 
 
-def _read_format(request: Tensors) -> OutputFormat | None:
+def read_format(request: Tensors) -> OutputFormat | None:
+    """FORMAT of a request; None where it is absent or empty.
+
+    Raises:
+        ContractError: Not a format that is written.
+    """
     if FORMAT.name not in request:
         return None
     value = item_bytes(request[FORMAT.name], 0)
@@ -112,6 +117,6 @@ def _read_format(request: Tensors) -> OutputFormat | None:
     if name not in _FORMATS:
         raise ContractError(
             f"{FORMAT.name} must be jpeg, png or webp, got {name[:40]!r}. Leave it out to keep "
-            "the input's format."
+            "the input's format; generated pictures are then PNG."
         )
     return _FORMATS[name]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from packshot.contracts import ENHANCEMENT_FAMILY
+from packshot.contracts import ENHANCEMENT_FAMILY, GENERATION_FAMILY
 from packshot.errors import ModelRepositoryError
 
 CONFIG_FILE: Final = "config.pbtxt"
@@ -98,12 +98,13 @@ def ensemble_steps(config: Any) -> tuple[str, ...]:
 def unbuilt_models(repository: Path, config_name: str | None = None) -> dict[str, str]:
     """Models that may be left out of a server because a network was not built, each with why.
 
-    Scoring must work on a machine that has not built the image networks; so the enhancement family
-    is optional, and a network that is missing takes with it the models that call it.
+    Scoring must work on a machine that has not built the image networks; so the enhancement and
+    generation families are optional, and a network that is missing takes with it the models that
+    call it.
     """
     missing: dict[str, str] = {}
-    # The networks come first in the family, then those that call them.
-    for name in (spec.name for spec in ENHANCEMENT_FAMILY):
+    # The networks come first in each family, then those that call them; generation calls upscaling.
+    for name in (spec.name for spec in (*ENHANCEMENT_FAMILY, *GENERATION_FAMILY)):
         if not (repository / name).is_dir():
             continue
         try:

@@ -8,6 +8,7 @@ packshot-train restore --data ../shared/data --recipe tone
 packshot-train restore --data ../shared/data --init runs/restore-tone/restore.safetensors
 packshot-train upscale --data ../shared/data --recipe bicubic-x2
 packshot-train generator --data ../shared/data --size small
+packshot-train inpaint --data ../shared/data
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from packshot.training.feedback.learning import (
 )
 from packshot.training.feedback.recipe import FeedbackRecipe
 from packshot.training.generation.command import generator
+from packshot.training.inpainting.command import inpaint
 from packshot.training.progress import StageProgress
 from packshot.training.quality.curves import plot_training
 from packshot.training.quality.photos import clean_photos, split_biq2021
@@ -42,6 +44,7 @@ from packshot.training.recipes import QUALITY_RECIPES
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(generator)
+app.command()(inpaint)
 app.command()(restore)
 app.command()(upscale)
 console = Console(stderr=True)

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from packshot.contracts import ENHANCEMENT_FAMILY, MODELS, QUALITY, RESTORE_NET, TensorSpec
+from packshot.contracts import (
+    DECOUPLED,
+    ENHANCEMENT_FAMILY,
+    GENERATION_FAMILY,
+    MODELS,
+    QUALITY,
+    RESTORE_NET,
+    TensorSpec,
+)
 from packshot.errors import ModelRepositoryError
 from packshot.serving.options import ServerConfig
 from packshot.serving.preflight import repository_problems
@@ -30,11 +38,14 @@ VARIANTS = (None, "tensorrt")
 TRITON_DTYPES = {
     "UINT8": "TYPE_UINT8",
     "INT32": "TYPE_INT32",
+    "INT64": "TYPE_INT64",
     "FP32": "TYPE_FP32",
     "BYTES": "TYPE_STRING",
 }
 QUALITY_FAMILY = ("decode_image", "quality_net", "quality_verdict", "quality")
 ENHANCERS = tuple(spec.name for spec in ENHANCEMENT_FAMILY)
+GENERATORS = tuple(spec.name for spec in GENERATION_FAMILY)
+OPTIONAL = ENHANCERS + GENERATORS
 
 
 def declared(specs: tuple[TensorSpec, ...]) -> list[tuple[str, str, list[int], bool]]:
@@ -57,7 +68,7 @@ def configured(tensors: Any) -> list[tuple[str, str, list[int], bool]]:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("name", QUALITY_FAMILY + ENHANCERS)
+@pytest.mark.parametrize("name", QUALITY_FAMILY + OPTIONAL)
 def test_configuration_keeps_to_the_contract(name: str, variant: str | None) -> None:
     spec = MODELS[name]
     config = read_config(config_path(REPOSITORY / name, variant))
@@ -68,7 +79,7 @@ def test_configuration_keeps_to_the_contract(name: str, variant: str | None) -> 
 
 
 def test_every_model_of_the_family_is_there() -> None:
-    assert set(QUALITY_FAMILY + ENHANCERS) <= {
+    assert set(QUALITY_FAMILY + OPTIONAL) <= {
         entry.name for entry in REPOSITORY.iterdir() if entry.is_dir()
     }
 
@@ -84,7 +95,7 @@ def test_only_the_network_has_a_gpu_variant() -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("name", QUALITY_FAMILY[:3] + ENHANCERS)
+@pytest.mark.parametrize("name", QUALITY_FAMILY[:3] + OPTIONAL)
 def test_overload_is_refused_not_queued_for_ever(name: str, variant: str | None) -> None:
     batching = read_config(config_path(REPOSITORY / name, variant)).dynamic_batching
     policy = batching.default_queue_policy
@@ -106,15 +117,15 @@ def test_ensemble_passes_every_tensor_on() -> None:
     assert {tensor.name for tensor in QUALITY.outputs} <= known
 
 
-@pytest.mark.parametrize("name", ["enhance", "upscale", "optimize"])
+@pytest.mark.parametrize("name", ["enhance", "upscale", "optimize", *GENERATORS[1:]])
 def test_models_that_are_called_are_there(name: str) -> None:
     called = ensemble_steps(read_config(config_path(REPOSITORY / name)))
     assert called
     assert set(called) <= MODELS.keys()
 
 
-@pytest.mark.parametrize("name", ENHANCERS)
-def test_enhancement_stands_back_behind_scoring(name: str) -> None:
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_all_else_stands_back_behind_scoring(name: str) -> None:
     cpu = read_config(config_path(REPOSITORY / name))
     assert int(cpu.parameters["niceness"].string_value) >= 10
     if name.endswith("_net"):
@@ -124,12 +135,18 @@ def test_enhancement_stands_back_behind_scoring(name: str) -> None:
         assert resources == ["image_networks"]
 
 
+@pytest.mark.parametrize("name", QUALITY_FAMILY + OPTIONAL)
+def test_what_streams_is_decoupled(name: str) -> None:
+    config = read_config(config_path(REPOSITORY / name))
+    assert config.model_transaction_policy.decoupled == (name in DECOUPLED)
+
+
 @pytest.fixture
 def unbuilt(tmp_path: Path) -> Path:
     """The repository as a machine has it that built the quality network and the upscalers."""
     folder = tmp_path / "model_repository"
     shutil.copytree(REPOSITORY, folder, ignore=shutil.ignore_patterns("__pycache__", "*.bin"))
-    for name in ENHANCERS:
+    for name in OPTIONAL:
         if name.endswith("_net"):
             shutil.rmtree(folder / name / "1", ignore_errors=True)
             (folder / name / "1").mkdir()
@@ -144,8 +161,18 @@ def test_unbuilt_network_is_left_out_with_those_that_need_it(unbuilt: Path) -> N
     assert missing.keys() == {"restore_net", "enhance", "optimize"}
     assert "packshot-export build restore" in missing["restore_net"]
     config = ServerConfig(model_repository=unbuilt)
-    assert set(config.models_at_start()) == {*QUALITY_FAMILY, *ENHANCERS} - missing.keys()
+    assert set(config.models_at_start()) == {*QUALITY_FAMILY, *OPTIONAL} - missing.keys()
     assert config.left_out() == missing
+
+
+def test_generation_is_left_out_without_the_generator(unbuilt: Path) -> None:
+    """A server starts, and says why, where the generator was never trained or built."""
+    shutil.rmtree(unbuilt / "generator_net" / "1")
+    missing = unbuilt_models(unbuilt)
+    assert missing.keys() > set(GENERATORS)
+    assert "packshot-export build generator" in missing["generator_net"]
+    assert missing["generate"] == "generate needs generator_net"
+    assert not set(GENERATORS) & set(ServerConfig(model_repository=unbuilt).models_at_start())
 
 
 def test_model_that_is_named_must_be_built(unbuilt: Path) -> None:

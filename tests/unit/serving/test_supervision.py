@@ -99,6 +99,8 @@ def test_options_are_checked(wrong: dict[str, Any]) -> None:
 class Server:
     """An endpoint whose behaviour a test sets."""
 
+    streams = True
+
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.computed = 0
@@ -109,6 +111,9 @@ class Server:
         if self.error is not None:
             raise self.error
         return answer_of(model)
+
+    def stream(self, model: str, inputs: Any) -> list[dict[str, Any]]:
+        return [self.infer(model, inputs)]
 
     def executions(self, _model: str) -> int:
         return self.computed
@@ -156,6 +161,19 @@ def test_models_outside_the_contracts_are_asked_whether_they_are_ready() -> None
     assert prober(server, "somebody_elses").probe().good
     server.error = ServingError("down")
     assert not prober(server, "somebody_elses").probe().good
+
+
+def test_streaming_models_are_asked_in_a_stream() -> None:
+    server = Server()
+    assert prober(server, "generate_stream").probe().good
+    server.error = ServingError("Stub process 'generate_stream_0_0' is not healthy.")
+    assert prober(server, "generate_stream").probe().kind == "stub"
+    server.error = None
+    # Over HTTP, the way with TLS, decoupled models do not answer: readiness is all there is.
+    server.streams = False
+    assert prober(server, "generate_stream").probe().good
+    server.error = ServingError("gone")
+    assert not prober(server, "generate_stream").probe().good
 
 
 def test_an_ensemble_is_not_blamed_for_its_step() -> None:

@@ -1,20 +1,16 @@
 """Training the generator: data, augmentation, losses, and a run that is stopped and resumed."""
 
 import csv
-import io
-import tarfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from packshot.contracts import CATEGORIES
 from packshot.errors import TrainingError
 from packshot.models.generator import Generator, GeneratorConfig
-from packshot.models.weights import load_weights
+from packshot.models.weights import load_weights, weights_metadata
 from packshot.training import cli
 from packshot.training.generation.augmentation import augmented
 from packshot.training.generation.discriminator import Discriminator
@@ -29,31 +25,8 @@ from packshot.training.generation.trainer import GeneratorTrainer
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("packshots")
-    rng = np.random.default_rng(0)
-    with (
-        (root / "packshots.csv").open("w", newline="") as stream,
-        tarfile.open(root / "packshots.tar", "w") as archive,
-    ):
-        writer = csv.DictWriter(stream, ["file", "category", "colour"])
-        writer.writeheader()
-        for number, category in enumerate(CATEGORIES):
-            for index in range(11):
-                name = f"{category}/{index}.jpg"
-                picture = np.full((80, 60, 3), 255, np.uint8)
-                picture[20:60, 15:45] = rng.integers(0, 200, 3) + number
-                data = cv2.imencode(".jpg", picture)[1].tobytes()
-                member = tarfile.TarInfo(name)
-                member.size = len(data)
-                archive.addfile(member, io.BytesIO(data))
-                writer.writerow({"file": name, "category": category, "colour": "Red"})
-    return root
-
-
-@pytest.fixture(scope="module")
-def packshots(folder: Path) -> Packshots:
-    return read_packshots(folder)
+def packshots(packshots_folder: Path) -> Packshots:
+    return read_packshots(packshots_folder)
 
 
 def test_pictures_are_squared_on_white_and_some_are_held_back(packshots: Packshots) -> None:
@@ -65,15 +38,17 @@ def test_pictures_are_squared_on_white_and_some_are_held_back(packshots: Packsho
     assert np.bincount(held_back.categories).tolist() == [2] * 13
 
 
-def test_an_unknown_category_is_refused(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "packshots.tar").write_bytes((folder / "packshots.tar").read_bytes())
+def test_an_unknown_category_is_refused(packshots_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "packshots.tar").write_bytes((packshots_folder / "packshots.tar").read_bytes())
     (tmp_path / "packshots.csv").write_text("file,category\nbelts/0.jpg,hats\n")
     with pytest.raises(TrainingError, match="unknown categories: hats; known are backpacks"):
         read_packshots(tmp_path)
 
 
-def test_a_picture_missing_from_the_archive_is_named(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "packshots.tar").write_bytes((folder / "packshots.tar").read_bytes())
+def test_a_picture_missing_from_the_archive_is_named(
+    packshots_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "packshots.tar").write_bytes((packshots_folder / "packshots.tar").read_bytes())
     (tmp_path / "packshots.csv").write_text("file,category\nbelts/99.jpg,belts\n")
     with pytest.raises(TrainingError, match=r"lacks 1 pictures, first: .'belts/99.jpg'"):
         read_packshots(tmp_path)
@@ -159,15 +134,18 @@ def test_a_stopped_training_goes_on_to_the_same_result(
         {"steps": 1, "rate": 0.0},
         {"steps": 1, "ema_decay": 1.0},
         {"steps": 1, "augment_share": 1.5},
+        {"steps": 1, "betas": (0.5, 1.0)},
     ],
 )
-def test_recipes_are_checked(wrong: dict[str, float]) -> None:
+def test_recipes_are_checked(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="got"):
         GeneratorRecipe(name="x", **wrong)  # type: ignore[arg-type]
 
 
-def test_the_command_trains_and_writes_weights_that_load(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "packshots").symlink_to(folder)
+def test_the_command_trains_and_writes_weights_that_load(
+    packshots_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "packshots").symlink_to(packshots_folder)
     run = tmp_path / "run"
     arguments = ["generator", "--data", tmp_path, "--run", run, "--size", "smoke", "--threads", 1]
     result = CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
@@ -182,4 +160,19 @@ def test_an_unknown_size_is_refused() -> None:
         cli.app, ["generator", "--data", ".", "--size", "huge"], env={"COLUMNS": "200"}
     )
     assert result.exit_code == 2
-    assert "no size 'huge'; known: small, full, smoke" in result.output
+    assert "no size 'huge'; known: small, full, dcgan" in result.output
+
+
+def test_a_finished_run_goes_on_with_more_steps(packshots_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    for steps in (2, 4):
+        options = {"--data": packshots_folder.parent, "--run": run, "--size": "smoke"}
+        options |= {"--threads": 1, "--steps": steps}
+        arguments = [str(part) for option in options.items() for part in option]
+        result = CliRunner().invoke(cli.app, ["generator", *arguments])
+        assert result.exit_code == 0, result.output
+        stated = weights_metadata(run / "generator.safetensors")
+        assert (stated["steps"], stated["pictures_seen"]) == (str(steps), str(4 * steps))
+    # Had it begun anew, there would be another row for step 2.
+    rows = list(csv.DictReader((run / "log.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["2", "4"]

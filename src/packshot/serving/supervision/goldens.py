@@ -11,11 +11,24 @@ from typing import Final
 
 import numpy as np
 
-from packshot.contracts import FACTS, IMAGE, MODELS, ModelSpec, TensorSpec
+from packshot.contracts import (
+    CATEGORIES,
+    CATEGORY,
+    FACTS,
+    GENERATION_SCALE,
+    IMAGE,
+    MODELS,
+    SEED,
+    ModelSpec,
+    TensorSpec,
+)
 from packshot.errors import ContractError
 from packshot.imaging import Limits, facts_to_json, prepare
 from packshot.serving.backend import NUMPY_DTYPES, Array, Tensors, bytes_tensor
 from packshot.serving.endpoint import TINY_PNG
+
+_FIXED: Final = (SEED, GENERATION_SCALE)
+"""Optional inputs that are sent, so that a generated picture is new, and costs little."""
 
 _IEND: Final = b"\0\0\0\0IEND"
 
@@ -33,7 +46,11 @@ def golden_inputs(model: str, turn: int) -> Tensors | None:
     spec = MODELS.get(model)
     if spec is None:
         return None
-    return {tensor.name: _value(tensor, turn) for tensor in spec.inputs if not tensor.optional}
+    return {
+        tensor.name: _value(tensor, turn)
+        for tensor in spec.inputs
+        if not tensor.optional or tensor in _FIXED
+    }
 
 
 def check_golden_answer(model: str, answer: Tensors) -> None:
@@ -78,6 +95,10 @@ def _value(tensor: TensorSpec, turn: int) -> Array:
         values = np.full(shape, 128, np.uint8)
         values.flat[:4] = np.frombuffer(struct.pack("<I", turn % 2**32), np.uint8)
         return values
+    if tensor.dtype == "INT32":
+        return np.ones(shape, np.int32)
+    if tensor.dtype == "INT64":
+        return np.full(shape, turn % 2**32, np.int64)
     values = np.full(shape, 0.5, np.float32)
     values.flat[0] = 0.5 + (turn % 1000) / 1e6
     return values
@@ -86,4 +107,6 @@ def _value(tensor: TensorSpec, turn: int) -> Array:
 def _text(tensor: TensorSpec, turn: int) -> bytes:
     if tensor.name == FACTS.name:
         return facts_to_json(prepare(TINY_PNG, Limits()).facts).encode()
+    if tensor == CATEGORY:
+        return CATEGORIES[turn % len(CATEGORIES)].encode()
     return marked_png(turn) if tensor.name == IMAGE.name else b""

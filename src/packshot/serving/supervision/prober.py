@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from packshot.contracts import DECOUPLED
 from packshot.errors import ContractError, ServingError, UnreachableError
 from packshot.serving.endpoint import Endpoint
 from packshot.serving.supervision.goldens import check_golden_answer, golden_inputs
@@ -105,7 +106,12 @@ class ModelProber:
                 # Not of the contracts: nobody told what it takes.
                 ready = endpoint.model_ready(self.model)
                 return ProbeResult(kind="ok") if ready else _failed("error", "it is not ready")
-            check_golden_answer(self.model, endpoint.infer(self.model, inputs))
+            if self.model not in DECOUPLED:
+                check_golden_answer(self.model, endpoint.infer(self.model, inputs))
+            elif endpoint.streams:
+                check_golden_answer(self.model, endpoint.stream(self.model, inputs)[0])
+            elif not endpoint.model_ready(self.model):
+                return _failed("error", "it is not ready")
         except UnreachableError as error:
             return _failed("unreachable", error)
         except ContractError as error:

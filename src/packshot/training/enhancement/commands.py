@@ -66,7 +66,7 @@ def restore(
     trainer = restore_trainer(
         chosen, data=data, network=network, run_folder=run, device=device, workers=workers
     )
-    _fit(trainer, recipe, run / "restore.safetensors", {})
+    fit(trainer, recipe, run / "restore.safetensors", {})
 
 
 def upscale(
@@ -96,7 +96,7 @@ def upscale(
     trainer = upscale_trainer(
         chosen, data=data, network=network, run_folder=run, device=device, workers=workers
     )
-    _fit(trainer, recipe, run / "upscale.safetensors", {"scale": str(chosen.network.scale)})
+    fit(trainer, recipe, run / "upscale.safetensors", {"scale": str(chosen.network.scale)})
 
 
 def _recipe(recipes: dict[str, Callable[[], Recipe]], name: str, steps: int | None) -> Recipe:
@@ -108,9 +108,10 @@ def _recipe(recipes: dict[str, Callable[[], Recipe]], name: str, steps: int | No
     return dataclasses.replace(recipe, plan=dataclasses.replace(recipe.plan, steps=steps))
 
 
-def _fit(
+def fit(
     trainer: EnhancementTrainer[Network], recipe: str, weights: Path, metadata: dict[str, str]
 ) -> None:
+    """Train with progress, and write the best weights; ``metadata`` goes beside them."""
     with StageProgress(console) as progress:
 
         def report(step: int, losses: dict[str, float]) -> None:

@@ -7,6 +7,10 @@ packshot-eval variants --data ../shared/data
 packshot-eval restore --data ../shared/data --out reports/restore
 packshot-eval upscale --data ../shared/data --out reports/upscale
 packshot-eval optimize --data ../shared/data
+packshot-eval held-out --data ../shared/data --out reports/held_out.csv
+packshot-eval generator --data ../shared/data --weights FILE --against dcgan=FILE
+packshot-eval generator-progress --data ../shared/data --run runs/generator
+packshot-eval inpainting --data ../shared/data --generator weights/generator.safetensors
 """
 
 from __future__ import annotations
@@ -25,9 +29,14 @@ from packshot.models.weights import load_quality_net
 from packshot.policy import load_policy
 from packshot.training.evaluation.baselines import MISSING_BRISQUE
 from packshot.training.evaluation.enhancement_commands import restore, upscale
+from packshot.training.evaluation.generator_command import generator
+from packshot.training.evaluation.generator_progress import generator_progress
+from packshot.training.evaluation.held_out import held_out
+from packshot.training.evaluation.inpainting_command import inpainting
 from packshot.training.evaluation.optimize import optimize_command
 from packshot.training.evaluation.quality import evaluate_quality
-from packshot.training.evaluation.report import TABLE_WIDTH, report_numbers, write_report
+from packshot.training.evaluation.report import report_console, report_numbers, write_report
+from packshot.training.evaluation.screening import screening
 from packshot.training.evaluation.tables import decision_table, evaluation_tables, variant_table
 from packshot.training.evaluation.thresholds import (
     Goal,
@@ -37,6 +46,7 @@ from packshot.training.evaluation.thresholds import (
     suggest_thresholds,
 )
 from packshot.training.evaluation.variants import compare_variants
+from packshot.training.evaluation.watermark_command import watermark
 from packshot.training.feedback.label_file import read_labels
 from packshot.training.feedback.labels import MINIMUM_TO_MEASURE, GradeThresholds
 from packshot.training.plotting import new_figure
@@ -47,10 +57,14 @@ from packshot.training.report_file import json_text
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(restore)
 app.command()(upscale)
+app.command()(generator)
+app.command(name="generator-progress")(generator_progress)
+app.command()(inpainting)
 app.command(name="optimize")(optimize_command)
-console = Console()
-if not console.is_terminal:
-    console = Console(width=TABLE_WIDTH)  # rich would cut tables to 80 columns in a pipe
+app.command()(held_out)
+app.command()(watermark)
+app.command()(screening)
+console = report_console()
 progress_console = Console(stderr=True)
 _GRADES = GradeThresholds()
 

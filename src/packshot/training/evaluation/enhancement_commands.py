@@ -15,14 +15,14 @@ from rich.table import Table
 from packshot.models.weights import load_restore_net, load_upscale_net
 from packshot.training.evaluation.enhancement_sheets import restore_sheet, upscale_sheet
 from packshot.training.evaluation.enhancement_tables import restore_tables, upscale_tables
-from packshot.training.evaluation.report import TABLE_WIDTH
+from packshot.training.evaluation.report import TABLE_WIDTH, report_console
 from packshot.training.evaluation.restoration import evaluate_restoration
 from packshot.training.evaluation.upscaling import evaluate_upscaling
 from packshot.training.progress import StageProgress
 from packshot.training.report_file import json_text, write_json
 from packshot.training.sheets import write_sheet
 
-console = Console()
+console = report_console()
 progress_console = Console(stderr=True)
 
 UPSCALE_WEIGHTS = tuple(
@@ -66,8 +66,8 @@ def restore(
             resamples=resamples,
             advance=progress.advance,
         )
-    numbers = {"weights": _identity([weights]), "evaluation": evaluation}
-    _show(restore_tables(evaluation), numbers, out, as_json)
+    numbers = {"weights": identity([weights]), "evaluation": evaluation}
+    show(restore_tables(evaluation), numbers, out, as_json)
     if out is not None:
         write_sheet(out / "samples.png", restore_sheet(network, data))
 
@@ -92,17 +92,33 @@ def upscale(
         evaluation = evaluate_upscaling(
             networks, data=data, photos=photos, resamples=resamples, advance=progress.advance
         )
-    numbers = {"weights": _identity(paths), "evaluation": evaluation}
-    _show(upscale_tables(evaluation), numbers, out, as_json)
+    numbers = {"weights": identity(paths), "evaluation": evaluation}
+    show(upscale_tables(evaluation), numbers, out, as_json)
     if out is not None:
         write_sheet(out / "samples.png", upscale_sheet(networks, data))
 
 
-def _identity(paths: Sequence[Path]) -> dict[str, str]:
+def identity(paths: Sequence[Path]) -> dict[str, str]:
+    """SHA-256 of each weights file, by path."""
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def _show(tables: list[Table], numbers: dict[str, Any], out: Path | None, as_json: bool) -> None:
+def show(
+    tables: list[Table],
+    numbers: dict[str, Any],
+    out: Path | None,
+    as_json: bool,
+    pictures: Sequence[str] = ("samples.png",),
+) -> None:
+    """Print the tables, or the numbers as JSON; with ``out`` also write both there.
+
+    Args:
+        tables: To print.
+        numbers: Everything measured.
+        out: Report folder.
+        as_json: Print the numbers instead.
+        pictures: Names of the files that the caller writes there, to be told.
+    """
     if as_json:
         typer.echo(json_text(numbers), nl=False)
     else:
@@ -115,4 +131,5 @@ def _show(tables: list[Table], numbers: dict[str, Any], out: Path | None, as_jso
         file_console = Console(file=stream, width=TABLE_WIDTH, no_color=True)
         for table in tables:
             file_console.print(table)
-    progress_console.print(f"written to {out}: report.json, report.txt, samples.png", markup=False)
+    written = ", ".join(("report.json", "report.txt", *pictures))
+    progress_console.print(f"written to {out}: {written}", markup=False)

@@ -23,6 +23,12 @@ from packshot.training.report_file import write_json
 TABLE_WIDTH = 150
 
 
+def report_console() -> Console:
+    """Where tables are printed: rich would cut them to 80 columns in a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=TABLE_WIDTH)
+
+
 def report_numbers(evaluation: QualityEvaluation, *, weights: Path, digest: str) -> dict[str, Any]:
     """Everything measured, for JSON; ``digest`` is the SHA-256 of the weights file."""
     return {

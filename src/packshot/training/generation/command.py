@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -22,15 +23,26 @@ console = Console(stderr=True)
 def generator(
     data: Annotated[Path, typer.Option(help="Folder with packshots/.")],
     run: Annotated[
-        Path, typer.Option(help="Run folder: checkpoints, log, sample sheets, resulting weights.")
-    ] = Path("runs/generator"),
+        Path | None,
+        typer.Option(
+            help="Run folder: checkpoints, log, sample sheets, resulting weights."
+            " [default: runs/generator, or runs/generator-SIZE for any size but small]"
+        ),
+    ] = None,
     size: Annotated[
-        str, typer.Option(help=f"Recipe, one of {', '.join(GENERATOR_RECIPES)}.")
+        str,
+        typer.Option(
+            help=f"Recipe, one of {', '.join(GENERATOR_RECIPES)}: small and full are of our"
+            " network, dcgan is the baseline, those named without are ablations of small."
+        ),
     ] = "small",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps in all, instead of the recipe's.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 2,
 ) -> None:
-    """Train the product-image generator; a stopped run resumes.
+    """Train the product-image generator; a stopped run resumes, a finished one with more --steps.
 
     Writes generator.safetensors into the run folder.
     """
@@ -38,17 +50,17 @@ def generator(
         raise typer.BadParameter(f"no size {size!r}; known: {', '.join(GENERATOR_RECIPES)}")
     torch.set_num_threads(threads)
     train, _ = split_packshots(read_packshots(data / "packshots"))
-    trainer = GeneratorTrainer(
-        GENERATOR_RECIPES[size](), train=train, run_folder=run, device=device
-    )
-    steps = trainer.recipe.steps
+    recipe = GENERATOR_RECIPES[size]()
+    if steps is not None:
+        recipe = dataclasses.replace(recipe, steps=steps)
+    run = run or Path("runs") / ("generator" if size == "small" else f"generator-{size}")
+    trainer = GeneratorTrainer(recipe, train=train, run_folder=run, device=device)
     with StageProgress(console) as progress:
 
         def report(step: int, losses: dict[str, float]) -> None:
             note = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
-            progress.advance("generator", step, steps, note)
+            progress.advance("generator", step, recipe.steps, note)
 
         trained = trainer.fit(report)
-    metadata = {"recipe": size, "seed": str(trainer.recipe.seed), "steps": str(trainer.step)}
-    save_weights(trained, run / WEIGHTS_NAME, metadata=metadata)
+    save_weights(trained, run / WEIGHTS_NAME, metadata=trainer.metadata)
     console.print(f"weights in {run / WEIGHTS_NAME}", markup=False)

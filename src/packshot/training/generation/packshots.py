@@ -7,19 +7,18 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from packshot.contracts import CATEGORIES
 from packshot.errors import ImageError, TrainingError
+from packshot.generation.framing import squared
 from packshot.imaging.decode import decode
 from packshot.models.generator import IMAGE_SIDE
 
 PixelArray = npt.NDArray[np.uint8]
 
 HELD_BACK_EVERY = 10
-_WHITE = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +99,4 @@ def _squared(name: str, data: bytes) -> PixelArray:
         picture = decode(data).pixels_hwc_u8
     except ImageError as error:
         raise TrainingError(f"cannot train on {name}: {error}") from error
-    height, width = picture.shape[:2]
-    side = max(height, width)
-    square = np.full((side, side, 3), _WHITE, np.uint8)
-    top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = picture
-    return np.asarray(
-        cv2.resize(square, (IMAGE_SIDE, IMAGE_SIDE), interpolation=cv2.INTER_AREA), np.uint8
-    )
+    return squared(picture, IMAGE_SIDE)

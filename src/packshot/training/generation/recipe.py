@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from packshot.models.generator import GeneratorConfig
+from packshot.training.generation.dcgan import DcganConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,7 @@ class GeneratorRecipe:
         steps: Steps of both networks.
         batch: Pictures in a batch.
         rate: Learning rate of Adam, for both networks.
+        betas: Adam's decay of the mean gradient and of its square.
         ema_decay: Decay of the moving average of the generator's weights, which is what ships.
         r1_weight: Weight of the squared gradient of the discriminator at real pictures (R1,
             arXiv 1801.04406); 0 leaves it out.
@@ -26,13 +28,15 @@ class GeneratorRecipe:
         mirror: Whether real pictures are mirrored half of the time.
         sheet_every: Steps between two sample sheets, rows of the log and kept weights.
         seed: Of everything drawn.
-        network: Sizes of the generator; the discriminator has the same width.
+        network: Which networks, ours or the baseline's, and their sizes; our discriminator has
+            the width of the generator.
     """
 
     name: str
     steps: int
     batch: int = 32
     rate: float = 2e-3
+    betas: tuple[float, float] = (0.0, 0.99)
     ema_decay: float = 0.998
     r1_weight: float = 0.2
     r1_every: int = 16
@@ -41,7 +45,7 @@ class GeneratorRecipe:
     mirror: bool = True
     sheet_every: int = 500
     seed: int = 0
-    network: GeneratorConfig = field(default_factory=GeneratorConfig)
+    network: GeneratorConfig | DcganConfig = field(default_factory=GeneratorConfig)
 
     def __post_init__(self) -> None:
         counts = (self.steps, self.batch, self.r1_every, self.sheet_every)
@@ -56,8 +60,9 @@ class GeneratorRecipe:
             )
         if not 0.0 <= self.augment_share <= 1.0:
             raise ValueError(f"augment_share must be in [0, 1], got {self.augment_share}")
-        if not 0.0 <= self.ema_decay < 1.0:
-            raise ValueError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
+        decays = (self.ema_decay, *self.betas)
+        if not all(0.0 <= decay < 1.0 for decay in decays):
+            raise ValueError(f"ema_decay and betas must be in [0, 1), got {decays}")
 
 
 def generator_small() -> GeneratorRecipe:
@@ -77,6 +82,34 @@ def generator_full() -> GeneratorRecipe:
     )
 
 
+def generator_without_augmentation() -> GeneratorRecipe:
+    """Ablation: the discriminator sees every picture as it is."""
+    return replace(generator_small(), name="without-augmentation", augment_share=0.0)
+
+
+def generator_without_r1() -> GeneratorRecipe:
+    """Ablation: nothing holds the discriminator's gradient."""
+    return replace(generator_small(), name="without-r1", r1_weight=0.0)
+
+
+def generator_without_projection() -> GeneratorRecipe:
+    """Ablation: the discriminator does not know the category."""
+    return replace(generator_small(), name="without-projection", conditional=False)
+
+
+def generator_dcgan() -> GeneratorRecipe:
+    """The baseline: as many parameters, pictures and averaged weights, all else as in its paper."""
+    return replace(
+        generator_small(),
+        name="dcgan",
+        rate=2e-4,
+        betas=(0.5, 0.999),
+        r1_weight=0.0,
+        augment_share=0.0,
+        network=DcganConfig(),
+    )
+
+
 def generator_smoke() -> GeneratorRecipe:
     """A few steps that prove the machinery, not the network."""
     return GeneratorRecipe(
@@ -90,5 +123,14 @@ def generator_smoke() -> GeneratorRecipe:
 
 
 GENERATOR_RECIPES = {
-    recipe().name: recipe for recipe in (generator_small, generator_full, generator_smoke)
+    recipe().name: recipe
+    for recipe in (
+        generator_small,
+        generator_full,
+        generator_dcgan,
+        generator_without_augmentation,
+        generator_without_r1,
+        generator_without_projection,
+        generator_smoke,
+    )
 }

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from packshot.models.generator import LATENT_SIZE, Generator
+from packshot.models.generator import LATENT_SIZE
+from packshot.training.generation.networks import AnyGenerator
 from packshot.training.sheets import write_sheet
 
 COLUMNS = 12
@@ -15,12 +16,12 @@ TRUNCATION = 0.7
 
 @torch.inference_mode()
 def draw_sheet(
-    generator: Generator, path: Path, *, truncation: float = TRUNCATION, seed: int = 0
+    generator: AnyGenerator, path: Path, *, truncation: float = TRUNCATION, seed: int = 0
 ) -> None:
     """Write a PNG: every category with the same twelve latents."""
     count = generator.config.categories
     latent = torch.randn(COLUMNS, LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
-    device = generator.constant.device
+    device = generator.category_vectors.device
     rows = [
         generator(
             latent.to(device),

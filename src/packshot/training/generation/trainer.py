@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from packshot.models.generator import LATENT_SIZE, Generator
+from packshot.models.generator import LATENT_SIZE
 from packshot.models.weights import save_weights
 from packshot.training.checkpoint import load_checkpoint, save_checkpoint
 from packshot.training.generation.augmentation import augmented
-from packshot.training.generation.discriminator import Discriminator
 from packshot.training.generation.losses import (
     discriminator_loss,
     generator_loss,
     gradient_penalty,
 )
+from packshot.training.generation.networks import AnyGenerator, new_discriminator, new_generator
 from packshot.training.generation.packshots import Packshots
 from packshot.training.generation.recipe import GeneratorRecipe
 from packshot.training.generation.sheets import draw_sheet
@@ -32,11 +32,10 @@ Report = Callable[[int, dict[str, float]], None]
 """Called after each step with (step, smoothed losses)."""
 
 CHECKPOINT_EVERY_STEPS = 100
-_BETAS = (0.0, 0.99)
 
 
 class GeneratorTrainer:
-    """Trains a ``Generator`` against a ``Discriminator``, in a run folder that can be resumed.
+    """Trains a generator against a discriminator, in a run folder that can be resumed.
 
     The run folder gets ``recipe.json``, ``log.csv``, ``checkpoint.pt`` (the latest state) and
     ``samples/`` (a sheet of every category, the same latents through time). What a step draws
@@ -55,8 +54,8 @@ class GeneratorTrainer:
         # Every category is shown as often as any other, however many pictures it has.
         counts = torch.bincount(self.categories, minlength=recipe.network.categories)
         self.weights = 1.0 / counts[self.categories].double()
-        self.generator = Generator(recipe.network).to(self.device)
-        self.discriminator = Discriminator(recipe.network, conditional=recipe.conditional).to(
+        self.generator = new_generator(recipe.network).to(self.device)
+        self.discriminator = new_discriminator(recipe.network, conditional=recipe.conditional).to(
             self.device
         )
         # The quicker layout of small convolutions, on CPU and on GPU.
@@ -65,16 +64,18 @@ class GeneratorTrainer:
         self.ema = AveragedModel(
             self.generator,
             multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay),  # type: ignore[no-untyped-call]
+            # Batch statistics, which only the baseline has, must fit the averaged weights.
+            use_buffers=True,
         )
         self.generator_optimizer = torch.optim.Adam(
-            self.generator.parameters(), lr=recipe.rate, betas=_BETAS
+            self.generator.parameters(), lr=recipe.rate, betas=recipe.betas
         )
         self.discriminator_optimizer = torch.optim.Adam(
-            self.discriminator.parameters(), lr=recipe.rate, betas=_BETAS
+            self.discriminator.parameters(), lr=recipe.rate, betas=recipe.betas
         )
         self.step = 0
 
-    def fit(self, report: Report | None = None) -> Generator:
+    def fit(self, report: Report | None = None) -> AnyGenerator:
         """Train to the end; returns the averaged generator with its mean styles."""
         self.run_folder.mkdir(parents=True, exist_ok=True)
         recipe_json = json.dumps(dataclasses.asdict(self.recipe), indent=2)
@@ -101,7 +102,7 @@ class GeneratorTrainer:
                 save_weights(
                     averaged,
                     self.run_folder / "weights" / f"{self.step:06}.safetensors",
-                    metadata={"recipe": self.recipe.name, "steps": str(self.step)},
+                    metadata=self.metadata,
                 )
                 started, first = time.monotonic(), self.step
                 sums.clear()
@@ -109,12 +110,22 @@ class GeneratorTrainer:
                 self._save()
         return self.averaged_generator()
 
-    def averaged_generator(self) -> Generator:
+    def averaged_generator(self) -> AnyGenerator:
         """The EMA generator, its mean styles measured."""
-        averaged = Generator(self.recipe.network).to(self.device)
+        averaged = new_generator(self.recipe.network).to(self.device)
         averaged.load_state_dict(self.ema.module.state_dict())
         averaged.measure_mean_styles()
         return averaged.eval()
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What a weights file says of its training."""
+        return {
+            "recipe": self.recipe.name,
+            "seed": str(self.recipe.seed),
+            "steps": str(self.step),
+            "pictures_seen": str(self.step * self.recipe.batch),
+        }
 
     def _train_step(self) -> dict[str, float]:
         torch.manual_seed(self.recipe.seed + 1_000_003 * (self.step + 1))

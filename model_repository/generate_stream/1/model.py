@@ -1,0 +1,5 @@
+"""Serves generate_stream."""
+
+from packshot.serving.generate import TritonPythonModel
+
+__all__ = ["TritonPythonModel"]

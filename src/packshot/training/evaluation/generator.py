@@ -1,0 +1,271 @@
+"""Measuring generators: recognised by category, near to real pictures, and no copies of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from packshot.contracts import CATEGORIES
+from packshot.errors import TrainingError
+from packshot.training.evaluation.generator_classifier import (
+    CategoryClassifier,
+    Recognition,
+    train_classifier,
+)
+from packshot.training.evaluation.generator_copies import (
+    Nearness,
+    Neighbours,
+    PixelArray,
+    nearest,
+    nearest_by_pixels,
+    nearness,
+)
+from packshot.training.evaluation.generator_distances import SetDistance, set_distances
+from packshot.training.evaluation.generator_features import (
+    FloatArray,
+    PictureFeatures,
+    last_layer,
+)
+from packshot.training.evaluation.generator_samples import TRUNCATIONS, draw_samples
+from packshot.training.generation.networks import AnyGenerator
+from packshot.training.generation.packshots import Packshots, read_packshots, split_packshots
+
+Advance = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RealPackshots:
+    """Real pictures and their features.
+
+    Attributes:
+        train: What generators learned from.
+        held_back: What they did not.
+        train_features: [N, D].
+        held_back_features: [M, D].
+    """
+
+    train: Packshots
+    held_back: Packshots
+    train_features: FloatArray
+    held_back_features: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleResult:
+    """What was measured of the samples of one generator at one truncation."""
+
+    recognition: Recognition
+    distances: dict[str, SetDistance]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorResult:
+    """What was measured of one generator.
+
+    Attributes:
+        name: As given.
+        parameters: Number of them.
+        pictures_seen: Real pictures shown in training; None where the file does not say.
+        at: By truncation.
+    """
+
+    name: str
+    parameters: int
+    pictures_seen: int | None
+    at: dict[float, SampleResult]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copies:
+    """How near to training samples are, beside real held-out pictures.
+
+    Attributes:
+        by_features: Of each set, Euclidean distance of the features.
+        by_pixels: Of each set, root mean square difference of the pixels, 0-255.
+    """
+
+    by_features: dict[str, Nearness]
+    by_pixels: dict[str, Nearness]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClosestPairs:
+    """Samples and the training pictures nearest to them, the nearest pair first."""
+
+    samples: list[PixelArray]
+    originals: list[PixelArray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorEvaluation:
+    """What was measured.
+
+    Attributes:
+        train: Number of training pictures.
+        held_back: Number of real pictures held back.
+        samples: Generated pictures of each category at each truncation.
+        classifier: The classifier on real held-out pictures.
+        floor: Distances of real training pictures to held-out ones, at the counts of the samples.
+        generators: The first is the one in question.
+        copies: Of the first.
+        closest: The nearest pairs by features and by pixels, of the first.
+    """
+
+    train: int
+    held_back: int
+    samples: int
+    classifier: Recognition
+    floor: dict[str, SetDistance]
+    generators: list[GeneratorResult]
+    copies: Copies
+    closest: dict[str, ClosestPairs]
+
+
+def read_real(data: Path, features: PictureFeatures, advance: Advance) -> RealPackshots:
+    """Real pictures of both parts with their features.
+
+    Raises:
+        TrainingError: See ``read_packshots``.
+    """
+    train, held_back = split_packshots(read_packshots(data / "packshots"))
+    return RealPackshots(
+        train=train,
+        held_back=held_back,
+        train_features=features.kept(train.pictures, partial(advance, "training pictures")),
+        held_back_features=features.kept(held_back.pictures, partial(advance, "held-out pictures")),
+    )
+
+
+def evaluate_generators(
+    generators: Mapping[str, tuple[AnyGenerator, int | None]],
+    real: RealPackshots,
+    *,
+    features: PictureFeatures,
+    per_category: int,
+    draws: int,
+    pairs: int,
+    advance: Advance,
+) -> GeneratorEvaluation:
+    """Measure generators against real pictures.
+
+    Args:
+        generators: By name, with the number of real pictures each was shown; the first is the one
+            in question.
+        real: Real pictures.
+        features: Of samples.
+        per_category: Samples of each category at each truncation.
+        draws: For the intervals of the distances.
+        pairs: Of samples and nearest training pictures to show.
+        advance: Called with (stage, done, in all).
+
+    Raises:
+        TrainingError: A generator makes other categories than there are real pictures of.
+    """
+    for name, (generator, _) in generators.items():
+        if generator.config.categories != len(CATEGORIES):
+            raise TrainingError(
+                f"{name} makes {generator.config.categories} categories, expected"
+                f" {len(CATEGORIES)}: {', '.join(CATEGORIES)}"
+            )
+    classifier = train_classifier(real.train_features, real.train.categories)
+    floor = _distances(real, real.train_features, real.train, draws)
+    advance("floor", 1, 1)
+    results: list[GeneratorResult] = []
+    first: dict[str, tuple[Packshots, FloatArray]] = {}
+    for name, (generator, seen) in generators.items():
+        at: dict[float, SampleResult] = {}
+        for truncation in TRUNCATIONS:
+            samples = draw_samples(generator, per_category=per_category, truncation=truncation)
+            found = features.of(
+                samples.pictures, partial(advance, f"{name}, truncation {truncation}")
+            )
+            if not results:
+                first[f"truncation {truncation}"] = samples, found
+            at[truncation] = _sample_result(classifier, real, samples, found, draws)
+        results.append(
+            GeneratorResult(
+                name=name,
+                parameters=sum(tensor.numel() for tensor in generator.parameters()),
+                pictures_seen=seen,
+                at=at,
+            )
+        )
+    copies, closest = _copies(first, real, pairs, advance)
+    return GeneratorEvaluation(
+        train=len(real.train),
+        held_back=len(real.held_back),
+        samples=per_category,
+        classifier=classifier.recognition(
+            real.held_back_features, real.held_back.categories, CATEGORIES
+        ),
+        floor=floor,
+        generators=results,
+        copies=copies,
+        closest=closest,
+    )
+
+
+def _sample_result(
+    classifier: CategoryClassifier,
+    real: RealPackshots,
+    samples: Packshots,
+    features: FloatArray,
+    draws: int,
+) -> SampleResult:
+    return SampleResult(
+        recognition=classifier.recognition(features, samples.categories, CATEGORIES),
+        distances=_distances(real, features, samples, draws),
+    )
+
+
+def _distances(
+    real: RealPackshots, features: FloatArray, packshots: Packshots, draws: int
+) -> dict[str, SetDistance]:
+    return set_distances(
+        last_layer(real.held_back_features),
+        real.held_back.categories,
+        last_layer(features),
+        packshots.categories,
+        categories=CATEGORIES,
+        draws=draws,
+    )
+
+
+def _copies(
+    sets: Mapping[str, tuple[Packshots, FloatArray]],
+    real: RealPackshots,
+    pairs: int,
+    advance: Advance,
+) -> tuple[Copies, dict[str, ClosestPairs]]:
+    every = {"real, held out": (real.held_back, real.held_back_features), **sets}
+    train_features = last_layer(real.train_features)
+    by_features: dict[str, Neighbours] = {}
+    by_pixels: dict[str, Neighbours] = {}
+    for done, (name, (packshots, features)) in enumerate(every.items()):
+        by_features[name] = nearest(last_layer(features), train_features)
+        by_pixels[name] = nearest_by_pixels(packshots.pictures, real.train.pictures)
+        advance("nearest training pictures", done + 1, len(every))
+    held_back = "real, held out"
+    copies = Copies(
+        by_features={n: nearness(f, by_features[held_back]) for n, f in by_features.items()},
+        by_pixels={n: nearness(f, by_pixels[held_back]) for n, f in by_pixels.items()},
+    )
+    closest = {}
+    for kind, found in (("features", by_features), ("pixels", by_pixels)):
+        for name in every:
+            closest[f"{name}, by {kind}"] = _closest(every[name][0], found[name], real, pairs)
+    return copies, closest
+
+
+def _closest(
+    packshots: Packshots, found: Neighbours, real: RealPackshots, pairs: int
+) -> ClosestPairs:
+    order = np.argsort(found.distances, kind="stable")[:pairs]
+    return ClosestPairs(
+        samples=[packshots.pictures[row] for row in order],
+        originals=[real.train.pictures[found.rows[row]] for row in order],
+    )

@@ -1,0 +1,184 @@
+"""``packshot-eval generator-progress``: the weights that a training kept, measured one by one."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.table import Table
+
+from packshot.contracts import CATEGORIES, DEFAULT_TRUNCATION
+from packshot.errors import TrainingError
+from packshot.training.evaluation.enhancement_commands import (
+    AsJson,
+    Threads,
+    progress_console,
+    show,
+)
+from packshot.training.evaluation.generator import (
+    RealPackshots,
+    read_real,
+)
+from packshot.training.evaluation.generator_classifier import train_classifier
+from packshot.training.evaluation.generator_distances import MEASURES, set_distances
+from packshot.training.evaluation.generator_features import (
+    FEATURES_NAME,
+    PictureFeatures,
+    last_layer,
+)
+from packshot.training.evaluation.generator_samples import draw_samples, pictures_seen
+from packshot.training.generation.networks import load_any_generator
+from packshot.training.metrics import Estimate
+from packshot.training.plotting import new_figure, save_figure
+from packshot.training.progress import StageProgress
+
+_NOT_DRAWN = ("step", "seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What was measured of the weights at one step of a training.
+
+    Attributes:
+        weights: The file.
+        step: Its name's number.
+        pictures_seen: Real pictures shown until then, where the file says so.
+        recognised: At the truncation that is served.
+        distances: To real held-out pictures, at full variety.
+    """
+
+    weights: Path
+    step: int
+    pictures_seen: int | None
+    recognised: Estimate
+    distances: dict[str, Estimate]
+
+
+def generator_progress(
+    data: Annotated[Path, typer.Option(help="Folder with packshots/.")],
+    run: Annotated[Path, typer.Option(help="Run folder of `packshot-train generator`.")] = Path(
+        "runs/generator"
+    ),
+    out: Annotated[
+        Path | None, typer.Option(help="Report folder: report.txt, report.json, curves.png.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Only each so-manieth of the weights.")] = 1,
+    samples: Annotated[
+        int, typer.Option(min=2, help="Samples of each category at each truncation.")
+    ] = 32,
+    cache: Annotated[Path, typer.Option(help="Folder that keeps features of real pictures.")] = (
+        Path("runs/features")
+    ),
+    threads: Threads = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Recognition and distances through a training; may be asked while it runs.
+
+    Choose weights by it, then measure those with `packshot-eval generator`, on more samples.
+    """
+    torch.set_num_threads(threads)
+    files = sorted((run / "weights").glob("*.safetensors"))
+    # The last one always: it is what the training has come to.
+    files = files[::-1][::every][::-1]
+    if not files:
+        raise TrainingError(f"{run / 'weights'} holds no weights; the first sheet writes them")
+    features = PictureFeatures(cache)
+    with StageProgress(progress_console) as progress:
+        real = read_real(data, features, progress.advance)
+        stages = measure_stages(
+            files,
+            real,
+            features=features,
+            per_category=samples,
+            advance=lambda done, total: progress.advance("weights", done, total),
+        )
+    numbers = {"features": FEATURES_NAME, "samples": samples, "stages": stages}
+    show([progress_table(stages)], numbers, out, as_json, ["curves.png"])
+    if out is not None:
+        plot_progress(stages, run / "log.csv", out / "curves.png")
+
+
+def measure_stages(
+    files: list[Path],
+    real: RealPackshots,
+    *,
+    features: PictureFeatures,
+    per_category: int,
+    advance: Callable[[int, int], None],
+) -> list[Stage]:
+    """Measure weights files, each on as many samples of the same latents."""
+    classifier = train_classifier(real.train_features, real.train.categories)
+    stages = []
+    for number, path in enumerate(files):
+        network = load_any_generator(path)
+        served = draw_samples(network, per_category=per_category, truncation=DEFAULT_TRUNCATION)
+        varied = draw_samples(network, per_category=per_category, truncation=1.0)
+        distances = set_distances(
+            last_layer(real.held_back_features),
+            real.held_back.categories,
+            last_layer(features.of(varied.pictures)),
+            varied.categories,
+            categories=CATEGORIES,
+            draws=5,
+        )
+        recognition = classifier.recognition(
+            features.of(served.pictures), served.categories, CATEGORIES
+        )
+        stages.append(
+            Stage(
+                weights=path,
+                step=int(path.stem) if path.stem.isdigit() else number,
+                pictures_seen=pictures_seen(path),
+                recognised=recognition.overall,
+                distances=distances["all"].measures,
+            )
+        )
+        advance(number + 1, len(files))
+    return stages
+
+
+def progress_table(stages: list[Stage]) -> Table:
+    """A row for each weights file."""
+    table = Table(
+        title="Through the training",
+        caption=f"recognised at truncation {DEFAULT_TRUNCATION}, distances on {FEATURES_NAME} at 1;"
+        " few samples: for choosing weights, not for quoting",
+    )
+    for heading in ("step", "pictures seen", "recognised", *MEASURES):
+        table.add_column(heading, justify="right")
+    for stage in stages:
+        distances = (f"{stage.distances[name].value:.2f}" for name in MEASURES)
+        seen = "unknown" if stage.pictures_seen is None else f"{stage.pictures_seen:,}"
+        table.add_row(str(stage.step), seen, f"{stage.recognised.value:.1%}", *distances)
+    return table
+
+
+def plot_progress(stages: list[Stage], log: Path, path: Path) -> None:
+    """Recognition, FD and, where there is a log, the losses against steps."""
+    figure = new_figure(width=14, height=4)
+    recognised, distance, losses = figure.subplots(1, 3)
+    steps = [stage.step for stage in stages]
+    recognised.plot(steps, [stage.recognised.value for stage in stages], marker="o")
+    recognised.set(title=f"recognised, truncation {DEFAULT_TRUNCATION}", ylim=(0, 1))
+    distance.plot(steps, [stage.distances["FD"].value for stage in stages], marker="o")
+    distance.set(title=f"FD on {FEATURES_NAME}", yscale="log")
+    rows = []
+    if log.is_file():
+        with log.open(newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    for name in rows[0] if rows else ():
+        if name not in _NOT_DRAWN:
+            logged = [float(row["step"]) for row in rows]
+            losses.plot(logged, [float(row[name]) for row in rows], label=name)
+    if rows:
+        losses.legend(fontsize="small")
+    losses.set(title="training losses and mean logits")
+    for axes in (recognised, distance, losses):
+        axes.set(xlabel="step")
+        axes.grid(alpha=0.3)
+    save_figure(figure, path)

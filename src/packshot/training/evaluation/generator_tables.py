@@ -1,0 +1,166 @@
+"""The tables of ``packshot-eval generator``."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from packshot.contracts import DEFAULT_TRUNCATION
+from packshot.training.evaluation.generator import (
+    GeneratorEvaluation,
+    GeneratorResult,
+)
+from packshot.training.evaluation.generator_copies import QUANTILES, Nearness
+from packshot.training.evaluation.generator_distances import SetDistance
+from packshot.training.evaluation.generator_features import FEATURES_NAME
+from packshot.training.evaluation.generator_samples import TRUNCATIONS
+from packshot.training.metrics import Estimate
+
+_KID_UNIT = 1000.0
+
+
+def generator_tables(evaluation: GeneratorEvaluation) -> list[Table]:
+    """Every table."""
+    return [
+        summary_table(evaluation),
+        recognition_table(evaluation),
+        distance_table(evaluation),
+        copies_table(evaluation),
+    ]
+
+
+def summary_table(evaluation: GeneratorEvaluation) -> Table:
+    """A row for each generator and truncation, beside the floor."""
+    floor = evaluation.floor["all"]
+    table = Table(
+        title=f"Generated packshots beside {evaluation.held_back} real ones held out",
+        caption=f"FD and KID (x1000) on {FEATURES_NAME}, {floor.count} against {floor.count}"
+        " pictures; FD is biased upwards by such counts, so compare it with the floor alone,"
+        " which are real training pictures at the same counts. Recognised: by a classifier trained"
+        " on real pictures, the mean of the categories; on the first line real held-out ones."
+        + ("" if _equally_long(evaluation) else " They have not all seen as many pictures."),
+    )
+    table.add_column("pictures of", no_wrap=True)
+    for heading in ("parameters", "pictures seen", "truncation"):
+        table.add_column(heading, justify="right")
+    for heading in ("recognised", "FD", "KID", "density", "coverage"):
+        table.add_column(heading, no_wrap=True)
+    table.add_row(
+        "real (floor)",
+        "",
+        "",
+        "",
+        _percent(evaluation.classifier.overall),
+        *_measures(floor),
+    )
+    for result in evaluation.generators:
+        for truncation in TRUNCATIONS:
+            at = result.at[truncation]
+            table.add_row(
+                result.name,
+                f"{result.parameters / 1e6:.2f} M",
+                "unknown" if result.pictures_seen is None else f"{result.pictures_seen:,}",
+                f"{truncation:g}",
+                _percent(at.recognition.overall),
+                *_measures(at.distances["all"]),
+            )
+    return table
+
+
+def recognition_table(evaluation: GeneratorEvaluation) -> Table:
+    """Recognition by category: real pictures, and each generator's at the served truncation."""
+    table = Table(
+        title="Recognised by category: real held-out pictures, and samples at truncation"
+        f" {DEFAULT_TRUNCATION}",
+        caption="95 % Wilson intervals",
+    )
+    table.add_column("category")
+    for heading in ("real", *(result.name for result in evaluation.generators)):
+        table.add_column(heading, no_wrap=True)
+    for category, real in evaluation.classifier.by_category.items():
+        found = (
+            result.at[DEFAULT_TRUNCATION].recognition.by_category[category]
+            for result in evaluation.generators
+        )
+        table.add_row(category, _percent(real), *map(_percent, found))
+    table.add_section()
+    overall = (
+        result.at[DEFAULT_TRUNCATION].recognition.overall for result in evaluation.generators
+    )
+    table.add_row("mean", _percent(evaluation.classifier.overall), *map(_percent, overall))
+    return table
+
+
+def distance_table(evaluation: GeneratorEvaluation) -> Table:
+    """FD and KID by category at full variety, with the floor."""
+    table = Table(
+        title=f"FD and KID (x1000) on {FEATURES_NAME} by category, truncation 1",
+        caption="mean and range of 95 % of the draws, both sets of the stated count; the floor"
+        " are real training pictures",
+    )
+    table.add_column("category")
+    table.add_column("pictures", justify="right")
+    names = ["floor", *(result.name for result in evaluation.generators)]
+    for name in names:
+        for measure in ("FD", "KID"):
+            table.add_column(f"{name} {measure}", no_wrap=True)
+    for category, floor in evaluation.floor.items():
+        sets = [floor, *(_full(result)[category] for result in evaluation.generators)]
+        values = [text for found in sets for text in _measures(found)[:2]]
+        if category == "all":
+            table.add_section()
+        table.add_row(category, str(floor.count), *values)
+    return table
+
+
+def copies_table(evaluation: GeneratorEvaluation) -> Table:
+    """Distances to the nearest training picture."""
+    table = Table(
+        title=f"Nearest training pictures: samples of {evaluation.generators[0].name}",
+        caption="suspicious: nearer than 99 % of the real held-out pictures are; pixels: root mean"
+        " square difference, 0-255, mirrored or not",
+    )
+    table.add_column("distance by")
+    table.add_column("pictures")
+    for heading in (*QUANTILES, "suspicious"):
+        table.add_column(heading, justify="right")
+    for kind, found in (
+        ("features", evaluation.copies.by_features),
+        ("pixels", evaluation.copies.by_pixels),
+    ):
+        for name, near in found.items():
+            table.add_row(kind, name, *_near_cells(near))
+        table.add_section()
+    return table
+
+
+def _equally_long(evaluation: GeneratorEvaluation) -> bool:
+    return len({result.pictures_seen for result in evaluation.generators}) == 1
+
+
+def _full(result: GeneratorResult) -> dict[str, SetDistance]:
+    return result.at[1.0].distances
+
+
+def _measures(found: SetDistance) -> tuple[str, str, str, str]:
+    values = found.measures
+    return (
+        _interval(values["FD"], digits=0),
+        _interval(values["KID"], factor=_KID_UNIT, digits=0),
+        _interval(values["density"], digits=2),
+        _interval(values["coverage"], digits=2),
+    )
+
+
+def _interval(estimate: Estimate, *, digits: int, factor: float = 1.0) -> str:
+    value, low, high = (factor * v for v in (estimate.value, estimate.low, estimate.high))
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _percent(estimate: Estimate) -> str:
+    value, low, high = (100 * v for v in (estimate.value, estimate.low, estimate.high))
+    return f"{value:.0f} % [{low:.0f}, {high:.0f}]"
+
+
+def _near_cells(near: Nearness) -> tuple[str, ...]:
+    values = (f"{value:.2f}" for value in near.quantiles.values())
+    return *values, f"{near.suspicious:.1%}"
