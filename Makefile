@@ -8,11 +8,14 @@ PEERS_OPTIONS ?=
 POLICY ?= default
 DATA ?= ../shared/data
 RUN ?= runs/quality
-# int8 is the quicker on CPU, but needs photos to calibrate with: CALIBRATION=folder.
-PRECISION ?= fp32
+# By default each network's own: the quickest on CPU within its accuracy budget.
+PRECISION ?=
+# Folder of photos for INT8 in place of the calibration that ships with the weights.
 CALIBRATION ?=
 NETWORK := model_repository/quality_net/1/manifest.json
-NETWORKS := $(NETWORK) $(patsubst %,model_repository/%_net/1/manifest.json,restore upscale_x2 upscale_x4)
+# The generator where it has been trained.
+NETWORKS := $(NETWORK) $(patsubst %,model_repository/%_net/1/manifest.json,restore upscale_x2 upscale_x4 \
+	$(patsubst weights/%.safetensors,%,$(wildcard weights/generator.safetensors)))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve export test lint format bench bench-peers train train-enhancement lock clean cpu-image-steps
@@ -93,5 +96,5 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@ $(VENV)/.demo
 
-model_repository/%_net/1/manifest.json: weights/%.safetensors src/packshot/models/*.py | $(VENV)/.demo
-	$(BIN)/packshot-export build $* --version 1 --replace --precision $(PRECISION)$(if $(CALIBRATION), --calibration "$(CALIBRATION)")
+model_repository/%_net/1/manifest.json: weights/%.safetensors $(wildcard weights/*.int8.json) src/packshot/models/*.py | $(VENV)/.demo
+	$(BIN)/packshot-export build $* --version 1 --replace $(if $(PRECISION), --precision $(PRECISION))$(if $(CALIBRATION), --calibration "$(CALIBRATION)")

@@ -7,28 +7,22 @@ rounding error times its input, on average by the error times the input's mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
-import numpy.typing as npt
 import onnx
-import onnxruntime
 from onnx import numpy_helper
 
-from packshot_export.networks import Arrays
-
-FloatArray = npt.NDArray[np.float64]
+from packshot_export.calibration import Calibration
 
 
 def correct_biases(
-    quantized: onnx.ModelProto, fp32: onnx.ModelProto, batches: Iterable[Arrays]
+    quantized: onnx.ModelProto, fp32: onnx.ModelProto, calibration: Calibration
 ) -> int:
     """Correct, in place, the bias of each convolution of a Q/DQ graph.
 
     Args:
         quantized: Made from ``fp32``, with the same node names and float biases.
         fp32: The graph before.
-        batches: Inputs to take the means of activations from.
+        calibration: Has the means of the activations.
 
     Returns:
         How many biases were corrected.
@@ -45,42 +39,19 @@ def correct_biases(
         and node.input[2] in constants
         and getattr(producers.get(node.input[1]), "op_type", "") == "DequantizeLinear"
     ]
-    means = channel_means(fp32, {source[node.name].input[0] for node in chosen}, batches)
     for node in chosen:
-        weight = numpy_helper.to_array(originals[source[node.name].input[1]]).astype(np.float64)
+        name = source[node.name].input[1]
+        weight = numpy_helper.to_array(originals[name]).astype(np.float64)
         stored, scale = (
-            numpy_helper.to_array(constants[name]).astype(np.float64)
-            for name in producers[node.input[1]].input[:2]
+            numpy_helper.to_array(constants[constant]).astype(np.float64)
+            for constant in producers[node.input[1]].input[:2]
         )
         error = stored * scale.reshape(-1, *[1] * (weight.ndim - 1)) - weight
         groups = next((a.i for a in node.attribute if a.name == "group"), 1)
-        mean = means[source[node.name].input[0]].reshape(groups, -1)
+        mean = np.array(calibration.layers[name].means).reshape(groups, -1)
         per_group = error.sum(axis=(2, 3)).reshape(groups, -1, mean.shape[1])
         shift = np.einsum("goc,gc->go", per_group, mean).ravel()
         bias = constants[node.input[2]]
         corrected = (numpy_helper.to_array(bias) - shift).astype(np.float32)
         bias.CopyFrom(numpy_helper.from_array(corrected, bias.name))
     return len(chosen)
-
-
-def channel_means(
-    graph: onnx.ModelProto, tensors: set[str], batches: Iterable[Arrays]
-) -> dict[str, FloatArray]:
-    """Mean of each channel of some [N, C, H, W] tensors of a graph, over all batches."""
-    open_graph = onnx.ModelProto()
-    open_graph.CopyFrom(graph)
-    for name in sorted(tensors):
-        open_graph.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-    session = onnxruntime.InferenceSession(
-        open_graph.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    names = sorted(tensors)
-    sums: dict[str, FloatArray] = {}
-    count = 0
-    for batch in batches:
-        for name, value in zip(names, session.run(names, batch), strict=True):
-            sums[name] = sums.get(name, 0.0) + value.mean(axis=(2, 3)).astype(np.float64).sum(
-                axis=0
-            )
-        count += len(value)
-    return {name: total / count for name, total in sums.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import openvino
 from torch import nn
 
 from packshot.errors import WeightsError
+from packshot_export.calibration import CalibrationFile
 from packshot_export.engine import Engine, build_engine
 from packshot_export.engine_runtime import EngineRuntime
 from packshot_export.errors import TargetError
@@ -19,8 +20,9 @@ from packshot_export.graph import OPSET, graph_hash, graph_in
 from packshot_export.half import half_module
 from packshot_export.manifest import write_manifest
 from packshot_export.networks import ExportableNetwork
-from packshot_export.parity import ParityGate
+from packshot_export.parity import ParityGate, ParityReport
 from packshot_export.pictures import (
+    Picture,
     folder_pictures,
     generated_pictures,
     halves,
@@ -48,7 +50,8 @@ STAGES = (
 )
 
 _PICTURE_SEED = 1000
-_LABELLED = 720
+LABELLED = 720
+"""Most labelled pictures that are looked at."""
 
 
 def build(
@@ -77,7 +80,8 @@ def build(
 
     Raises:
         packshot.errors.WeightsError: The weights do not fit the network.
-        CalibrationError: Pictures are missing or cannot be decoded.
+        CalibrationError: Pictures are missing or cannot be decoded, or the shipped calibration is
+            for other weights.
         TargetError: The target's package or GPU is not here, or it refuses the graph.
         ParityError: A runtime does not answer as PyTorch does.
         VersionExistsError: The version is there and ``replace`` is false.
@@ -107,17 +111,21 @@ def build(
             else generated_pictures(recipe.pictures, _PICTURE_SEED)
         )
         calibration, held_out = halves(pictures.pictures)
-        labelled = labelled_pictures(recipe.labelled, _LABELLED) if recipe.labelled else None
+        labelled = labelled_pictures(recipe.labelled, LABELLED) if recipe.labelled else None
+        shipped = _shipped_calibration(network, recipe, weights_sha256)
         report("run PyTorch")
         gate = ParityGate(
             network,
             TorchRuntime(module, network.spec),
             precision=recipe.precision,
-            pictures=held_out,
+            # What INT8 costs on photos was proved when it was calibrated, before it shipped.
+            pictures=() if shipped else held_out,
             labelled=labelled,
         )
         report("export graph")
-        graph = graph_in(recipe.precision, network, module, calibration)
+        graph = graph_in(
+            recipe.precision, network, module, shipped.calibration if shipped else calibration
+        )
         onnx.save(graph, staging / "model.onnx")
         report("prove graph")
         onnx_runtime = OnnxRuntime(graph, emulate_int8=True)
@@ -127,9 +135,12 @@ def build(
         report("prove compiled model")
         if compiled is not None:
             parity.append(gate.check(compiled))
+            if shipped:
+                parity.append(_same_as_graph(network, recipe, onnx_runtime, held_out, compiled))
         report("write")
         golden_inputs = network.inputs_of(held_out[:GOLDEN_COUNT])
-        Golden.record(golden_inputs, compiled or onnx_runtime).write(staging)
+        answers = Golden.record(golden_inputs, compiled or onnx_runtime, recipe.precision)
+        answers.write(staging)
         manifest = write_manifest(
             staging,
             {
@@ -138,6 +149,7 @@ def build(
                 "graph_sha256": graph_hash(graph),
                 "built_with": built_with,
                 "pictures": pictures.to_json(),
+                "calibration": shipped.facts() if shipped else None,
                 "labelled": labelled.source if labelled else None,
                 "parity": {
                     key: [item for found in parity for item in found.to_json()[key]]
@@ -148,6 +160,27 @@ def build(
         if recipe.sign_key is not None:
             (staging / SIGNATURE).write_bytes(sign(manifest, recipe.sign_key))
     return model / str(version)
+
+
+def _shipped_calibration(
+    network: ExportableNetwork, recipe: Recipe, weights_sha256: str
+) -> CalibrationFile | None:
+    """What ships with the shipped weights, where INT8 is built of them without other photos."""
+    path = network.calibration_file
+    wanted = recipe.precision is Precision.INT8 and not recipe.calibration and not recipe.weights
+    return CalibrationFile.read(path, weights_sha256) if wanted and path.is_file() else None
+
+
+def _same_as_graph(
+    network: ExportableNetwork,
+    recipe: Recipe,
+    graph: Runtime,
+    pictures: Sequence[Picture],
+    compiled: Runtime,
+) -> ParityReport:
+    """The compiled model against the graph whose cost is known."""
+    gate = ParityGate(network, graph, precision=recipe.precision, pictures=pictures)
+    return gate.check(compiled)
 
 
 def _compiled(

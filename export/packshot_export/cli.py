@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from packshot.errors import PackshotError
-from packshot_export.bench import bench as run_bench
 from packshot_export.build import STAGES
 from packshot_export.build import build as run_build
+from packshot_export.cli_measure import Labelled, NetworkName, Weights, add_measuring
 from packshot_export.cli_publish import add_publishing
 from packshot_export.display import StageDisplay
 from packshot_export.engine import EngineOptions
@@ -30,12 +30,10 @@ from packshot_export.errors import ExportError
 from packshot_export.inventory import prune as run_prune
 from packshot_export.inventory import summaries
 from packshot_export.manifest import read_manifest
-from packshot_export.networks import NETWORKS, network_named
-from packshot_export.pictures import folder_pictures, generated_pictures, labelled_pictures
+from packshot_export.networks import network_named
 from packshot_export.precision import Precision
 from packshot_export.recipe import Recipe, Target
 from packshot_export.repository_check import differences
-from packshot_export.sensitivity import measure_sensitivity
 from packshot_export.verification import verify as run_verify
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -43,25 +41,19 @@ console = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a pipeline.")]
 Repository = Annotated[Path, typer.Option(help="Triton model repository.")]
-NetworkName = Annotated[str, typer.Argument(help=f"One of {', '.join(NETWORKS)}.")]
-Weights = Annotated[
-    Path | None, typer.Option(help="Safetensors file; the shipped weights by default.")
-]
 Calibration = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of photos: half calibrate INT8, half measure. Generated pictures by default."
+        help="Folder of photos: half calibrate INT8, half prove. By default the calibration that"
+        " ships with the weights, and generated pictures."
     ),
-]
-Labelled = Annotated[
-    Path | None,
-    typer.Option(help="CSV with the columns file,mos: held-out photos with people's scores."),
 ]
 
 _MODELS = Path("model_repository")
 _TENSORRT = "TensorRT"
 
 add_publishing(app, console)
+add_measuring(app, console)
 
 
 @app.command()
@@ -76,7 +68,12 @@ def build(
             " no test of this project has run it."
         ),
     ] = Target.OPENVINO,
-    precision: Annotated[Precision, typer.Option(help="What it computes in.")] = Precision.FP32,
+    precision: Annotated[
+        Precision | None,
+        typer.Option(
+            help="What it computes in; by default what is served on CPU for openvino, else fp32."
+        ),
+    ] = None,
     repository: Repository = _MODELS,
     weights: Weights = None,
     version: Annotated[
@@ -108,6 +105,9 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Export, compile and prove a network, then write its version folder in one step."""
+    found = network_named(network)
+    if precision is None:
+        precision = found.precision_on_cpu if target is Target.OPENVINO else Precision.FP32
     recipe = Recipe(
         target=target,
         precision=precision,
@@ -123,7 +123,6 @@ def build(
             version_compatible=version_compatible,
         ),
     )
-    found = network_named(network)
     with StageDisplay(console, len(STAGES)) as display:
         folder = run_build(
             found,
@@ -228,74 +227,6 @@ def prune(
         typer.echo(json.dumps({"removed": removed}))
     else:
         typer.echo(f"removed {len(removed)} versions of {model}: {removed}")
-
-
-@app.command()
-def bench(
-    network: NetworkName,
-    weights: Weights = None,
-    calibration: Calibration = None,
-    labelled: Labelled = None,
-    pictures: Annotated[int, typer.Option(min=16, help="How many to take.")] = 96,
-    rounds: Annotated[int, typer.Option(min=3, help="How often each runs.")] = 15,
-    as_json: Json = False,
-) -> None:
-    """Compare PyTorch, ONNX Runtime and OpenVINO, FP32 and INT8, in one run."""
-    found = network_named(network)
-    with StageDisplay(console) as display:
-        report = run_bench(
-            found,
-            weights or found.weights,
-            folder_pictures(calibration, pictures)
-            if calibration
-            else generated_pictures(pictures, 1000),
-            labelled=labelled_pictures(labelled, 480) if labelled else None,
-            rounds=rounds,
-            report=display,
-        )
-    if as_json:
-        typer.echo(json.dumps(report.to_json()))
-        return
-    table = Table("", "batch", "median ms", "times OpenVINO fp32")
-    for row in report.rows:
-        table.add_row(row.contender, str(row.batch), f"{row.median_ms:.1f}", f"{row.ratio:.2f}")
-    Console().print(table)
-    for name, value in report.srcc.items():
-        typer.echo(f"{name}: SRCC with PyTorch {value:.4f}")
-    for name, value in report.srcc_people.items():
-        typer.echo(f"{name}: SRCC with people {value:.4f}")
-    typer.echo(f"quickest within its accuracy budget on this CPU: {report.winner}")
-
-
-@app.command()
-def sensitivity(
-    network: NetworkName,
-    weights: Weights = None,
-    calibration: Calibration = None,
-    pictures: Annotated[int, typer.Option(min=16, help="How many to take.")] = 64,
-    as_json: Json = False,
-) -> None:
-    """Put each quantized layer back to float in turn, and show what that mends."""
-    found = network_named(network)
-    chosen = (
-        folder_pictures(calibration, pictures)
-        if calibration
-        else generated_pictures(pictures, 1000)
-    )
-    with console.status("measuring") as status:
-        layers = measure_sensitivity(
-            found,
-            weights or found.weights,
-            chosen.pictures,
-            advance=lambda done, total: status.update(f"layer {done} of {total}"),
-        )
-    if as_json:
-        typer.echo(json.dumps([layer.to_json() for layer in layers]))
-        return
-    table = Table("layer", f"mean error of {found.metric.output}", "with this layer in float")
-    for layer in layers:
-        table.add_row(layer.layer, f"{layer.error:.3f}", f"{layer.error_without:.3f}")
-    Console().print(table)
 
 
 def _say(text: str) -> None:

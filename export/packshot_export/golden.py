@@ -16,7 +16,14 @@ from packshot_export.runtimes import Runtime
 GOLDEN = "golden.npz"
 GOLDEN_COUNT = 4
 
-_INPUT, _OUTPUT = "input.", "output."
+_INPUT, _OUTPUT, _PRECISION = "input.", "output.", "precision"
+_CLOSENESS = {
+    Precision.FP32: Precision.FP32,
+    Precision.FP16: Precision.FP32,
+    Precision.INT8: Precision.FP16,
+}
+"""Whose tolerance the answers of a version must keep: the graph is the same and rounds alike, but a
+CPU of another kind may round INT8 at other places."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +32,12 @@ class Golden:
 
     inputs: Arrays
     outputs: Arrays
+    precision: Precision = Precision.FP32
 
     @classmethod
-    def record(cls, inputs: Arrays, runtime: Runtime) -> Golden:
+    def record(cls, inputs: Arrays, runtime: Runtime, precision: Precision) -> Golden:
         """Ask the proven runtime."""
-        return cls(inputs=inputs, outputs=runtime.run(inputs))
+        return cls(inputs=inputs, outputs=runtime.run(inputs), precision=precision)
 
     @classmethod
     def read(cls, folder: Path) -> Golden:
@@ -41,6 +49,7 @@ class Golden:
         try:
             with np.load(folder / GOLDEN, allow_pickle=False) as stored:
                 arrays = dict(stored)
+            precision = Precision(str(arrays.pop(_PRECISION, Precision.FP32.value)))
         except (OSError, ValueError) as error:
             raise VerificationError(f"{folder / GOLDEN} cannot be read: {error}") from error
         return cls(
@@ -48,26 +57,25 @@ class Golden:
             outputs={
                 k.removeprefix(_OUTPUT): v for k, v in arrays.items() if k.startswith(_OUTPUT)
             },
+            precision=precision,
         )
 
     def write(self, folder: Path) -> None:
         """Into a version folder."""
         arrays = {f"{_INPUT}{name}": array for name, array in self.inputs.items()}
         arrays |= {f"{_OUTPUT}{name}": array for name, array in self.outputs.items()}
+        arrays[_PRECISION] = np.array(self.precision.value)
         np.savez_compressed(folder / GOLDEN, **arrays)
 
     def check(self, who: str, got: Arrays, network: ExportableNetwork) -> None:
         """Refuse answers that differ from the recorded ones.
-
-        The tolerance is FP32's whatever the precision: the graph is the same, and rounds alike.
-        INT8 on a CPU of another kind may round otherwise: see ``packshot_export.quantization``.
 
         Raises:
             ParityError: Names the outputs that differ, and by how much.
         """
         check_signature(who, self.outputs, got)
         failures = []
-        for name, tolerance in network.tolerances[Precision.FP32].items():
+        for name, tolerance in network.tolerances[_CLOSENESS[self.precision]].items():
             largest, fits = difference(self.outputs[name], got[name], tolerance)
             if not fits:
                 failures.append(f"{name}: off by {largest:.6g}, allowed {tolerance.absolute:g}")

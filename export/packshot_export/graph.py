@@ -14,6 +14,8 @@ import onnx
 import torch
 from torch import nn
 
+from packshot_export.calibration import Calibration
+from packshot_export.errors import QuantizationError
 from packshot_export.half import half_module
 from packshot_export.networks import ExportableNetwork
 from packshot_export.pictures import Picture
@@ -54,7 +56,7 @@ def graph_in(
     precision: Precision,
     network: ExportableNetwork,
     module: nn.Module,
-    calibration: Sequence[Picture],
+    calibration: Calibration | Sequence[Picture],
 ) -> onnx.ModelProto:
     """The graph of one precision.
 
@@ -62,11 +64,17 @@ def graph_in(
         precision: Of the arithmetic; inputs and outputs keep to the contract.
         network: Names the float32 islands and what is quantized.
         module: Float32, in evaluation mode.
-        calibration: Pictures that INT8 takes its ranges from.
+        calibration: Where INT8 takes its ranges from, or pictures to measure them with.
 
     Raises:
-        QuantizationError: See ``quantized_graph``.
+        QuantizationError: The network is not built in this precision; and see ``quantized_graph``.
+        CalibrationError: See ``quantized_graph``.
     """
+    if precision not in network.tolerances:
+        built = " and ".join(known.value for known in network.tolerances)
+        raise QuantizationError(
+            f"{network.name} is built in {built}, not in {precision.value}: {network.int8_refusal}"
+        )
     if precision is Precision.FP16:
         half = half_module(module, islands=network.float32_islands, widened=network.float32_after)
         return onnx_graph(network, half)

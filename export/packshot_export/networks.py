@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,12 @@ import numpy.typing as npt
 from torch import nn
 
 from packshot.contracts import (
+    CATEGORIES,
+    CATEGORY_NUMBER,
+    GENERATED,
+    GENERATOR_NET,
+    LATENT,
+    NET_TRUNCATION,
     PIXELS,
     QUALITY_NET,
     RESTORE_NET,
@@ -20,8 +27,14 @@ from packshot.contracts import (
     UPSCALED,
     ModelSpec,
 )
+from packshot.generation.latents import latents
 from packshot.imaging.views import fragments, global_view
-from packshot.models.weights import load_quality_net, load_restore_net, load_upscale_net
+from packshot.models.weights import (
+    load_generator,
+    load_quality_net,
+    load_restore_net,
+    load_upscale_net,
+)
 from packshot_export.errors import UnknownNetworkError
 from packshot_export.pictures import Picture, generated_pictures
 from packshot_export.precision import Precision, Tolerance
@@ -43,16 +56,20 @@ class ExportableNetwork:
         load: Reads the weights into the PyTorch network, in evaluation mode.
         inputs_of: Pictures to one array for each input of the contract, as serving prepares them:
             for calibration, parity and golden answers.
-        tolerances: Per precision, the largest difference from PyTorch of each output.
+        tolerances: Per precision that it is built in, the largest difference from PyTorch of each
+            output.
         metric: The task metric that rounding must not spoil.
         stage_module: Module whose ``TritonPythonModel`` serves the compiled model on CPU.
         float32_islands: FP16: modules, by name, that go on computing in float32.
         float32_after: FP16: modules whose outputs are widened to float32, so that the code after
             them that is in no module computes in float32.
+        precision_on_cpu: What CPUs serve: the quickest within its accuracy budget, by
+            ``packshot-export bench``.
         quantized: INT8: modules, by name, whose convolutions are quantized; the rest of the
             network stays in float32.
         sensitive: INT8: modules in ``quantized`` that are left out, by
             ``packshot-export sensitivity``.
+        int8_refusal: Why it is not built in INT8, where it is not.
         sizes: Least, best and largest value of each variable dimension, by ``TENSOR.axis`` with
             the batch as axis 0. The batch itself is declared by ``spec.max_batch_size``.
     """
@@ -65,10 +82,12 @@ class ExportableNetwork:
     tolerances: Mapping[Precision, Mapping[str, Tolerance]]
     metric: TaskMetric
     stage_module: str
+    precision_on_cpu: Precision = Precision.FP32
     float32_islands: tuple[str, ...] = ()
     float32_after: tuple[str, ...] = ()
     quantized: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
+    int8_refusal: str = ""
     sizes: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -90,6 +109,11 @@ class ExportableNetwork:
                         f"{self.name}: axis {axis} of {tensor.name} is variable; declare"
                         f" sizes['{tensor.name}.{axis}'] = (least, best, largest)"
                     )
+
+    @property
+    def calibration_file(self) -> Path:
+        """Where the calibration lies that ships with the weights, if one does."""
+        return self.weights.with_suffix(".int8.json")
 
     def example_inputs(self, batch: int, seed: int) -> Arrays:
         """Inputs made from generated pictures."""
@@ -143,6 +167,7 @@ QUALITY = ExportableNetwork(
     },
     metric=RankAgreement(output="SCORE"),
     stage_module="packshot.serving.quality_net",
+    precision_on_cpu=Precision.INT8,
     # Pooling sums thousands of squares, which overflow float16; the heads cost nothing.
     float32_islands=(
         "feature_norm", "shared", "attribute_shared", "score_head", "attribute_head",
@@ -213,8 +238,36 @@ UPSCALERS = tuple(
     for scale, spec in UPSCALE_NETS.items()
 )
 
+
+def generator_inputs(pictures: Sequence[Picture]) -> Arrays:
+    """A latent, a category and a truncation for each picture, of which only the bytes count."""
+    seeds = [zlib.crc32(picture.tobytes()) for picture in pictures]
+    return {
+        LATENT.name: latents(seeds),
+        CATEGORY_NUMBER.name: np.array([[seed % len(CATEGORIES)] for seed in seeds], np.int32),
+        NET_TRUNCATION.name: np.array([[seed % 11 / 10] for seed in seeds], np.float32),
+    }
+
+
+GENERATOR = ExportableNetwork(
+    name="generator",
+    spec=GENERATOR_NET,
+    weights=Path("weights/generator.safetensors"),
+    load=load_generator,
+    inputs_of=generator_inputs,
+    tolerances={
+        precision: tolerances
+        for precision, tolerances in _image_tolerances(GENERATED.name).items()
+        if precision is not Precision.INT8
+    },
+    metric=ImageAgreement(output=GENERATED.name),
+    stage_module="packshot.serving.generator_net",
+    int8_refusal="the weights of its convolutions are computed in the graph (stored weight times"
+    " gain), where Q/DQ nodes want constants, and 64x64 pixels are a small part of a request",
+)
+
 NETWORKS: dict[str, ExportableNetwork] = {
-    network.name: network for network in (QUALITY, RESTORE, *UPSCALERS)
+    network.name: network for network in (QUALITY, RESTORE, *UPSCALERS, GENERATOR)
 }
 
 

@@ -70,7 +70,8 @@ class ParityGate:
         network: Its tolerances and task metric decide.
         reference: PyTorch.
         precision: Of the runtimes to compare.
-        pictures: What the task metric is measured on; not what INT8 was calibrated with.
+        pictures: What the task metric is measured on; not what INT8 was calibrated with. With none,
+            values alone are compared.
         labelled: Pictures with people's scores, to measure the loss of accuracy on as well.
     """
 
@@ -92,12 +93,9 @@ class ParityGate:
         self._sets = [
             (inputs, run_in_batches(reference, inputs), people)
             for inputs, people in (
-                (network.inputs_of(pictures), None),
-                (network.inputs_of(labelled.pictures), labelled.scores)
-                if labelled
-                else (None, None),
+                *([(network.inputs_of(pictures), None)] if pictures else []),
+                *([(network.inputs_of(labelled.pictures), labelled.scores)] if labelled else []),
             )
-            if inputs is not None
         ]
 
     def check(self, candidate: Runtime) -> ParityReport:

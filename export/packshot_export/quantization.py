@@ -9,43 +9,33 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 from onnxruntime.quantization import (
-    CalibrationDataReader,
     CalibrationMethod,
     QuantFormat,
     QuantType,
     quantize_static,
 )
+from onnxruntime.quantization.calibrate import TensorsData, save_tensors_data
 
 from packshot_export.bias_correction import correct_biases
+from packshot_export.calibration import Calibration, measured
 from packshot_export.errors import QuantizationError
-from packshot_export.networks import Arrays, ExportableNetwork
+from packshot_export.networks import ExportableNetwork
 from packshot_export.pictures import Picture
 
 _CALIBRATION_BATCH = 4
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, network: ExportableNetwork, pictures: Sequence[Picture]) -> None:
-        self._batches = self.prepared(network, pictures)
-
-    @staticmethod
-    def prepared(network: ExportableNetwork, pictures: Sequence[Picture]) -> Iterator[Arrays]:
-        for start in range(0, len(pictures), _CALIBRATION_BATCH):
-            yield network.inputs_of(pictures[start : start + _CALIBRATION_BATCH])
-
-    def get_next(self) -> Arrays | None:
-        return next(self._batches, None)
-
-
 def quantized_graph(
-    network: ExportableNetwork, graph: onnx.ModelProto, calibration: Sequence[Picture]
+    network: ExportableNetwork,
+    graph: onnx.ModelProto,
+    calibration: Calibration | Sequence[Picture],
 ) -> onnx.ModelProto:
     """The convolutions of ``network.quantized``, less ``network.sensitive``, in INT8.
 
@@ -55,33 +45,37 @@ def quantized_graph(
     Args:
         network: Names what is quantized.
         graph: FP32.
-        calibration: Pictures to take the ranges of activations from.
+        calibration: What flows through the network, or pictures to measure it with.
 
     Raises:
-        QuantizationError: Nothing to quantize, no pictures, or a graph of another form came out.
+        QuantizationError: Nothing to quantize, or a graph of another form came out.
+        CalibrationError: No pictures, or a calibration that lacks a layer.
     """
-    chosen = set(quantizable(graph, network.quantized, network.sensitive))
+    chosen = quantizable(graph, network.quantized, network.sensitive)
     if not chosen:
         raise QuantizationError(
             f"{network.name}: no convolution lies in {network.quantized or 'quantized=()'}; declare"
             " the modules to quantize in packshot_export.networks"
         )
-    if not calibration:
-        raise QuantizationError(f"{network.name}: INT8 needs pictures to calibrate with")
+    if not isinstance(calibration, Calibration):
+        calibration = calibrated(network, graph, calibration)
+    calibration.covering(node.input[1] for node in chosen)
+    ranges = {node.input[0]: calibration.layers[node.input[1]].largest for node in chosen}
     logger = logging.getLogger()
     level = logger.level
     with tempfile.TemporaryDirectory(prefix="packshot-int8-") as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         onnx.save(graph, source)
+        save_tensors_data(_tensors_data(ranges), Path(folder) / "ranges.json")
         try:
             logger.setLevel(logging.ERROR)  # It advises pre-processing that the exporter has done.
             quantize_static(
                 source,
                 target,
-                _Reader(network, calibration),
+                calibration_cache_path=Path(folder) / "ranges.json",
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv"],
-                nodes_to_quantize=sorted(chosen),
+                nodes_to_quantize=sorted(node.name for node in chosen),
                 per_channel=True,
                 reduce_range=True,
                 activation_type=QuantType.QInt8,
@@ -97,22 +91,47 @@ def quantized_graph(
         finally:
             logger.setLevel(level)
         quantized = onnx.load(target)
-    correct_biases(quantized, graph, _Reader.prepared(network, calibration))
+    correct_biases(quantized, graph, calibration)
     check_explicit(quantized)
     return quantized
 
 
+def calibrated(
+    network: ExportableNetwork, graph: onnx.ModelProto, pictures: Sequence[Picture]
+) -> Calibration:
+    """Measure what flows into the convolutions of ``network.quantized``, sensitive ones too.
+
+    Raises:
+        CalibrationError: There are no pictures.
+    """
+    batches = (
+        network.inputs_of(pictures[start : start + _CALIBRATION_BATCH])
+        for start in range(0, len(pictures), _CALIBRATION_BATCH)
+    )
+    return measured(graph, quantizable(graph, network.quantized), batches)
+
+
 def quantizable(
     graph: onnx.ModelProto, modules: Sequence[str], sensitive: Sequence[str] = ()
-) -> list[str]:
-    """Names of the convolutions whose weights belong to ``modules`` and not to ``sensitive``."""
+) -> list[onnx.NodeProto]:
+    """The convolutions whose weights belong to ``modules`` and not to ``sensitive``."""
     return [
-        node.name
+        node
         for node in graph.graph.node
         if node.op_type == "Conv"
         and _lies_in(node.input[1], modules)
         and not _lies_in(node.input[1], sensitive)
     ]
+
+
+def _tensors_data(largest: Mapping[str, float]) -> TensorsData:
+    return TensorsData(
+        CalibrationMethod.MinMax,
+        {
+            name: (np.array(-value, np.float32), np.array(value, np.float32))
+            for name, value in largest.items()
+        },
+    )
 
 
 def check_explicit(graph: onnx.ModelProto) -> None:

@@ -58,8 +58,8 @@ def measure_sensitivity(
             np.mean(np.abs(run_in_batches(runtime, inputs)[output].astype(np.float64) - expected))
         )
 
-    chosen = set(quantizable(fp32, network.quantized, network.sensitive))
-    layers = [node.input[1].rpartition(".")[0] for node in fp32.graph.node if node.name in chosen]
+    chosen = quantizable(fp32, network.quantized, network.sensitive)
+    layers = [node.input[1].rpartition(".")[0] for node in chosen]
     whole = error_of(OnnxRuntime(int8, emulate_int8=True))
     found = []
     for index, layer in enumerate(layers, start=1):

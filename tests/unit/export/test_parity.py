@@ -115,5 +115,5 @@ def test_loss_on_labelled_pictures() -> None:
 
 
 def test_unknown_network_lists_the_known() -> None:
-    with pytest.raises(UnknownNetworkError, match="known: quality"):
+    with pytest.raises(UnknownNetworkError, match="known: generator, quality"):
         network_named("quantity")

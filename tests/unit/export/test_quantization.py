@@ -1,70 +1,28 @@
 """INT8 and FP16 graphs of a small network."""
 
-from pathlib import Path
+import copy
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from packshot.contracts import ModelSpec, TensorSpec
-from packshot_export.errors import ExportError, QuantizationError
+from packshot_export.errors import CalibrationError, ExportError, QuantizationError
 from packshot_export.graph import graph_hash, graph_in, onnx_graph
 from packshot_export.half import half_module
 from packshot_export.networks import ExportableNetwork
 from packshot_export.pictures import generated_pictures
-from packshot_export.precision import Precision, Tolerance
+from packshot_export.precision import Precision
 from packshot_export.quantization import check_explicit, unquantized
 from packshot_export.runtimes import OnnxRuntime, TorchRuntime
-from packshot_export.task_metric import RankAgreement
 
-
-class Small(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(3, 8, 3), nn.ReLU6(), nn.Conv2d(8, 8, 3, groups=8), nn.ReLU6()
-        )
-        self.head = nn.Conv2d(8, 1, 1)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        x_nchw = pixels.float().permute(0, 3, 1, 2) / 64.0
-        score: Tensor = self.head(self.body(x_nchw)).mean(dim=(2, 3))
-        return score
-
-
-SMALL = ExportableNetwork(
-    name="small",
-    spec=ModelSpec(
-        name="small_net",
-        inputs=(TensorSpec(name="PIXELS", dtype="UINT8", shape=(16, 16, 3)),),
-        outputs=(TensorSpec(name="SCORE", dtype="FP32", shape=(1,)),),
-        max_batch_size=4,
-    ),
-    weights=Path("unused"),
-    load=lambda _: Small().eval(),
-    inputs_of=lambda pictures: {"PIXELS": np.stack([p[:16, :16] for p in pictures])},
-    tolerances={p: {"SCORE": Tolerance(absolute=0.1)} for p in Precision},
-    metric=RankAgreement(output="SCORE"),
-    stage_module="unused",
-    float32_islands=("head",),
-    float32_after=("body",),
-    quantized=("body",),
-    sensitive=("body.2",),
-)
 PICTURES = generated_pictures(16, 3).pictures
 
 
 @pytest.fixture(scope="module")
-def module() -> nn.Module:
-    torch.manual_seed(0)
-    return Small().eval()
-
-
-@pytest.fixture(scope="module")
-def int8(module: nn.Module) -> onnx.ModelProto:
-    return graph_in(Precision.INT8, SMALL, module, PICTURES)
+def int8(small: ExportableNetwork, module: nn.Module) -> onnx.ModelProto:
+    return graph_in(Precision.INT8, small, module, PICTURES)
 
 
 def test_only_what_is_declared_is_quantized(int8: onnx.ModelProto) -> None:
@@ -80,16 +38,20 @@ def test_only_what_is_declared_is_quantized(int8: onnx.ModelProto) -> None:
     assert list(scale.dims) == [8], "weights are quantized per channel"
 
 
-def test_int8_stays_near_pytorch(int8: onnx.ModelProto, module: nn.Module) -> None:
-    inputs = SMALL.inputs_of(PICTURES)
-    expected = TorchRuntime(module, SMALL.spec).run(inputs)["SCORE"]
+def test_int8_stays_near_pytorch(
+    small: ExportableNetwork, int8: onnx.ModelProto, module: nn.Module
+) -> None:
+    inputs = small.inputs_of(PICTURES)
+    expected = TorchRuntime(module, small.spec).run(inputs)["SCORE"]
     got = OnnxRuntime(int8, emulate_int8=True).run(inputs)["SCORE"]
     np.testing.assert_allclose(got, expected, atol=0.05)
     assert not np.array_equal(got, expected)
 
 
-def test_a_layer_put_back_to_float(int8: onnx.ModelProto, module: nn.Module) -> None:
-    fp32 = onnx_graph(SMALL, module)
+def test_a_layer_put_back_to_float(
+    small: ExportableNetwork, int8: onnx.ModelProto, module: nn.Module
+) -> None:
+    fp32 = onnx_graph(small, module)
     restored, count = unquantized(int8, fp32, "body.0")
     assert count == 1
     assert all(
@@ -110,19 +72,21 @@ def test_an_unsigned_graph_is_refused(int8: onnx.ModelProto) -> None:
         check_explicit(changed)
 
 
-def test_nothing_to_quantize_or_to_calibrate_with(module: nn.Module) -> None:
-    with pytest.raises(QuantizationError, match="needs pictures"):
-        graph_in(Precision.INT8, SMALL, module, [])
+def test_nothing_to_quantize_or_to_calibrate_with(
+    small: ExportableNetwork, module: nn.Module
+) -> None:
+    with pytest.raises(CalibrationError, match="needs pictures"):
+        graph_in(Precision.INT8, small, module, [])
 
 
-def test_half_precision_with_islands(module: nn.Module) -> None:
-    half = half_module(module, islands=SMALL.float32_islands, widened=SMALL.float32_after)
+def test_half_precision_with_islands(small: ExportableNetwork, module: nn.Module) -> None:
+    half = half_module(module, islands=small.float32_islands, widened=small.float32_after)
     parameters = dict(half.named_parameters())
     assert parameters["body.0.weight"].dtype == torch.float16
     assert parameters["head.weight"].dtype == torch.float32
-    inputs = SMALL.inputs_of(PICTURES)
-    expected = TorchRuntime(module, SMALL.spec).run(inputs)["SCORE"]
-    graph = graph_in(Precision.FP16, SMALL, module, [])
+    inputs = small.inputs_of(PICTURES)
+    expected = TorchRuntime(module, small.spec).run(inputs)["SCORE"]
+    graph = graph_in(Precision.FP16, small, module, [])
     got = OnnxRuntime(graph).run(inputs)["SCORE"]
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, expected, atol=0.01)
@@ -133,7 +97,10 @@ def test_an_island_that_is_not_there(module: nn.Module) -> None:
         half_module(module, islands=("neck",))
 
 
-def test_the_graph_hash_tells_weights_apart(module: nn.Module) -> None:
-    graph = onnx_graph(SMALL, module)
-    assert graph_hash(graph) == graph_hash(onnx_graph(SMALL, module))
-    assert graph_hash(graph) != graph_hash(onnx_graph(SMALL, Small().eval()))
+def test_the_graph_hash_tells_weights_apart(small: ExportableNetwork, module: nn.Module) -> None:
+    graph = onnx_graph(small, module)
+    other = copy.deepcopy(module)
+    with torch.no_grad():
+        next(other.parameters()).add_(1.0)
+    assert graph_hash(graph) == graph_hash(onnx_graph(small, module))
+    assert graph_hash(graph) != graph_hash(onnx_graph(small, other))
