@@ -31,47 +31,68 @@ from packshot_client._exceptions import (
     ServerUnavailableError,
     UnknownPolicyError,
 )
+from packshot_client._generation import Generate
 from packshot_client._images import ImageSource
 from packshot_client._models import Model
 from packshot_client._observation import CallEvent
-from packshot_client._packs import ScoredImage, ScoreOutcome
+from packshot_client._operations import Enhance, Operation, Optimize, Score, Upscale
+from packshot_client._outputs import UnreadableError
+from packshot_client._packs import Completed, Outcome, ScoredImage, ScoreOutcome
+from packshot_client._picture_answers import image_results
+from packshot_client._pictures import (
+    BeyondRepair,
+    GeneratedPicture,
+    GeneratedPictures,
+    GenerationSummary,
+    ImageResult,
+    OptimizationStep,
+    OptimizedPicture,
+    OutputFormat,
+    Picture,
+)
 from packshot_client._pixels import PixelSource, PixelViews
-from packshot_client._responses import UnreadableError, image_results
 from packshot_client._results import (
     Advice,
     Attributes,
     Composition,
-    Health,
     ImageFacts,
-    ImageResult,
     LearnedAttributes,
-    ModelState,
-    ModelStatistics,
     PixelScore,
     QualityResult,
     Reason,
     Text,
 )
 from packshot_client._security import Security, Tls
+from packshot_client._server_facts import Health, ModelState, ModelStatistics
 from packshot_client._sync import PackshotClient
+from packshot_client._task_streams import AsyncPictureStream
+from packshot_client._thread_streams import PictureStream
 
 __all__ = [
     "AccessDeniedError",
     "Address",
     "Advice",
     "AsyncPackshotClient",
+    "AsyncPictureStream",
     "Attributes",
+    "BeyondRepair",
     "CallEvent",
     "CallRecord",
     "Canary",
     "ClientClosedError",
     "ClientConfig",
     "ClientError",
+    "Completed",
     "Composition",
     "ConfigError",
     "Connections",
     "DeadlineExceededError",
+    "Enhance",
     "ForeignUseError",
+    "Generate",
+    "GeneratedPicture",
+    "GeneratedPictures",
+    "GenerationSummary",
     "Health",
     "Hedging",
     "ImageFacts",
@@ -85,7 +106,15 @@ __all__ = [
     "ModelNotFoundError",
     "ModelState",
     "ModelStatistics",
+    "Operation",
+    "OptimizationStep",
+    "Optimize",
+    "OptimizedPicture",
+    "Outcome",
+    "OutputFormat",
     "PackshotClient",
+    "Picture",
+    "PictureStream",
     "PixelScore",
     "PixelSource",
     "PixelViews",
@@ -94,6 +123,7 @@ __all__ = [
     "RequestCancelledError",
     "RequestError",
     "Retries",
+    "Score",
     "ScoreOutcome",
     "ScoredImage",
     "Security",
@@ -104,5 +134,6 @@ __all__ = [
     "Tls",
     "UnknownPolicyError",
     "UnreadableError",
+    "Upscale",
     "image_results",
 ]

@@ -11,16 +11,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from packshot.contracts import DEFAULT_POLICY, IMAGE, POLICY, QUALITY
 from packshot_client._checks import checked_count, checked_seconds
 from packshot_client._config import ClientConfig
 from packshot_client._exceptions import ConfigError, RequestError
-from packshot_client._images import ImageSource, png_file
-from packshot_client._models import QUALITY_MODEL, Inputs, Model, stacked
-from packshot_client._protocol import METHODS, Method, messages
-from packshot_client._requests import TensorData, checked_policy, infer_request
-from packshot_client._responses import UnreadableError, model_states, model_statistics
-from packshot_client._results import Health, ModelState, ModelStatistics, QualityResult
+from packshot_client._generation import Generate
+from packshot_client._images import png_file
+from packshot_client._models import Inputs, Model
+from packshot_client._operations import Score
+from packshot_client._outputs import UnreadableError
+from packshot_client._pictures import GeneratedPictures
+from packshot_client._protocol import METHODS, STREAM_INFER, Method, messages
+from packshot_client._requests import TensorData, infer_request
+from packshot_client._results import QualityResult
+from packshot_client._server_facts import (
+    Health,
+    ModelState,
+    ModelStatistics,
+    model_states,
+    model_statistics,
+    served_model_states,
+)
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 _ResultT = TypeVar("_ResultT")
@@ -42,6 +52,8 @@ class Call(Generic[ResultT_co]):
         canary_key: Decides between the usual version and the canary's; ``None`` leaves it to
             chance.
         region: Shared-memory region that the server has to know first; empty if none.
+        patient: Whether its model is slow by nature: an attempt may take the whole deadline, and
+            a late answer is no reason to ask another replica too.
     """
 
     method: Method
@@ -53,6 +65,12 @@ class Call(Generic[ResultT_co]):
     request_id: str = ""
     canary_key: str | None = None
     region: str = ""
+    patient: bool = False
+
+    @property
+    def infers(self) -> bool:
+        """Whether it asks a model, and not about one."""
+        return bool(self.request_id)
 
 
 class CallFactory:
@@ -90,7 +108,7 @@ class CallFactory:
 
         identity = os.urandom(16).hex() if request_id is None else _checked_id(request_id)
         return Call(
-            method=METHODS["ModelInfer"],
+            method=STREAM_INFER if model.streams else METHODS["ModelInfer"],
             message=infer_request(
                 model.spec,
                 tensors,
@@ -98,12 +116,13 @@ class CallFactory:
                 request_id=identity,
                 model_version=self.config.model_version,
             ),
-            timeout_s=self.timeout_s(timeout_s),
+            timeout_s=self.timeout_s(timeout_s, model),
             read=read,
             model=model.spec.name,
             request_id=identity,
             canary_key=canary_key,
             region=region,
+            patient=model.timeout_s is not None,
         )
 
     def run(
@@ -121,62 +140,69 @@ class CallFactory:
             ConfigError: An argument cannot be used.
             ImageSourceError: An image cannot be read.
         """
-        seconds = self.timeout_s(timeout_s)
+        seconds = self.timeout_s(timeout_s, model)
         elements = model.elements(inputs, self.config.max_image_bytes)
         return self.infer(
             model,
-            stacked([elements]),
+            model.stacked([elements]),
             batch=1,
             timeout_s=seconds,
             request_id=request_id,
             canary_key=canary_key,
         )
 
-    def quality_inputs(self, image: ImageSource, policy: str) -> Inputs:
-        """The inputs of ``quality``.
+    def generate(
+        self, operation: Generate, *, timeout_s: float | None, request_id: str | None
+    ) -> Call[tuple[GeneratedPictures, ...]]:
+        """Ask for pictures; streamed, each response is read to one result.
 
         Raises:
-            ConfigError: ``policy`` cannot be used.
+            ConfigError: An argument cannot be used.
         """
-        policy = checked_policy(policy)
-        if policy == DEFAULT_POLICY:
-            return {IMAGE.name: image}
-        return {IMAGE.name: image, POLICY.name: policy}
+        name = operation.model.spec.name
+        if timeout_s is None and name not in self.config.model_timeouts_s:
+            timeout_s = operation.timeout_s()
+        return self.run(
+            operation.model, operation.inputs, timeout_s=timeout_s, request_id=request_id
+        )
 
-    def batch_size(self, batch_size: int | None) -> int:
+    def batch_size(self, batch_size: int | None, model: Model[object]) -> int:
         """How many images may share a call.
 
         Raises:
             ConfigError: ``batch_size`` is no count, or more than the model takes.
         """
-        size = self.config.batch_size if batch_size is None else batch_size
-        checked_count(size, "batch_size")
-        if size > QUALITY.max_batch_size:
+        most = model.spec.max_batch_size
+        if batch_size is None:
+            return min(self.config.batch_size, most)
+        checked_count(batch_size, "batch_size")
+        if batch_size > most:
             raise ConfigError(
-                f"batch_size must be {QUALITY.max_batch_size} or less, which is the most that "
-                f"{QUALITY.name} takes, got {size}"
+                f"batch_size must be {most} or less, which is the most that {model.spec.name} "
+                f"takes, got {batch_size}"
             )
-        return size
+        return batch_size
 
-    def in_flight(self, max_in_flight: int | None) -> int:
+    def in_flight(self, max_in_flight: int | None, model: Model[object]) -> int:
         """How many calls may be under way at a time.
 
         Raises:
             ConfigError: ``max_in_flight`` is no count.
         """
         if max_in_flight is None:
-            return self.config.max_in_flight
+            return model.in_flight or self.config.max_in_flight
         return checked_count(max_in_flight, "max_in_flight")
 
-    def timeout_s(self, timeout_s: float | None) -> float:
+    def timeout_s(self, timeout_s: float | None, model: Model[object]) -> float:
         """The deadline of a call.
 
         Raises:
             ConfigError: ``timeout_s`` is no time.
         """
-        if timeout_s is None:
-            return self.config.timeout_s
-        return checked_seconds(timeout_s, "timeout_s")
+        if timeout_s is not None:
+            return checked_seconds(timeout_s, "timeout_s")
+        configured = self.config.model_timeouts_s.get(model.spec.name)
+        return configured or model.timeout_s or self.config.timeout_s
 
     def server_ready(self, timeout_s: float | None = None) -> Call[bool]:
         """Ask whether the server says that it is ready."""
@@ -199,6 +225,11 @@ class CallFactory:
         """Ask what is in the server's repository."""
         return self._question("RepositoryIndex", messages.RepositoryIndexRequest(), model_states)
 
+    def served_models(self) -> Call[tuple[ModelState, ...]]:
+        """Ask which models are served, of a server that does not show its repository."""
+        message = messages.ModelStatisticsRequest()
+        return self._question("ModelStatistics", message, served_model_states)
+
     def stats(self, model: str) -> Call[tuple[ModelStatistics, ...]]:
         """Ask what the models, or one of them, have done."""
         return self._question(
@@ -212,8 +243,8 @@ class CallFactory:
         """Ask for the verdict on a small grey image."""
         side = 32
         image = png_file(side, side, 0, (b"\0" + b"\x80" * side) * side)
-        inputs = self.quality_inputs(image, DEFAULT_POLICY)
-        return self.run(QUALITY_MODEL, inputs, timeout_s=self.config.health_timeout_s)
+        score = Score()
+        return self.run(score.model, score.inputs(image), timeout_s=self.config.health_timeout_s)
 
     def health(
         self,

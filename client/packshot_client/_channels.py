@@ -9,6 +9,7 @@ import grpc
 
 from packshot_client._addresses import Target
 from packshot_client._config import ClientConfig
+from packshot_client._dispatcher import Attempt
 from packshot_client._protocol import METHODS, Method, messages
 from packshot_client._replicas import Check, Replica
 from packshot_client._statuses import is_restricted
@@ -35,7 +36,9 @@ class Lane:
         """What to call to use a method of the service."""
         found = self._methods.get(method.name)
         if found is None:
-            found = self.channel.unary_unary(
+            channel = self.channel
+            kind = channel.stream_stream if method.streams else channel.unary_unary
+            found = kind(
                 method.path,
                 request_serializer=method.encode,
                 response_deserializer=method.decode,
@@ -76,6 +79,11 @@ def channel_options(target: Target, config: ClientConfig, index: int) -> Channel
     if tls and server_name:
         options += (("grpc.ssl_target_name_override", server_name),)
     return options
+
+
+def stream_metadata(attempt: Attempt) -> tuple[tuple[str, str], ...]:
+    """The headers of a call with several responses: its errors are to be gRPC statuses."""
+    return (*attempt.metadata, ("triton_grpc_error", "true"))
 
 
 def check_request(replica: Replica) -> tuple[Method, Any]:

@@ -37,10 +37,20 @@ def checked_share(share: float, name: str) -> float:
     Raises:
         ConfigError: It is not.
     """
-    is_number = isinstance(share, int | float) and not isinstance(share, bool)
-    if not is_number or not 0 <= share <= 1:
-        raise ConfigError(f"{name} must be a number from 0 to 1, got {share!r}")
-    return float(share)
+    return checked_within(share, name, (0, 1))
+
+
+def checked_within(number: float, name: str, bounds: tuple[float, float]) -> float:
+    """``number`` if it is one, from the first bound to the second.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    least, most = bounds
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    if not is_number or not least <= number <= most:
+        raise ConfigError(f"{name} must be a number from {least:g} to {most:g}, got {number!r}")
+    return float(number)
 
 
 def checked_version(version: str, name: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from packshot.contracts import QUALITY
 from packshot_client._checks import (
     checked_count,
     checked_seconds,
@@ -37,7 +38,8 @@ class Retries:
             pause is a random part of it. No pause if another replica is there to ask.
         max_backoff_s: Bound of that.
         attempt_timeout_s: Bound of one attempt, ``None`` for the whole deadline. With it a call
-            on a frozen server moves to another one in time.
+            on a frozen server moves to another one in time. It does not bound the models that
+            make pictures, which take as long as the picture is large.
     """
 
     max_attempts: int = 3
@@ -78,17 +80,19 @@ class Hedging:
 
 @dataclass(frozen=True, kw_only=True)
 class Canary:
-    """A share of the calls goes to a named version of the model.
+    """A share of a model's calls goes to a named version of it.
 
     Attributes:
         version: Which, as text.
         share: How many, 0-1. Calls with the same ``canary_key`` all go to the same version;
             calls without one are drawn by lot. When the server does not serve the version
             (any more), the call goes to the usual one.
+        model: Of which model; calls of others are left alone.
     """
 
     version: str
     share: float
+    model: str = QUALITY.name
 
     def __post_init__(self) -> None:
         checked_version(self.version, "version")
@@ -135,6 +139,7 @@ class ClientConfig:
     | setting              | what it limits or does                                    |
     |----------------------|-----------------------------------------------------------|
     | ``timeout_s``        | one call with all its retries, from its start to its answer |
+    | ``model_timeouts_s`` | the same by name of model; over the image models' own 1 to 5 minutes |
     | ``health_timeout_s`` | each question about the server, such as ``health``         |
     | ``max_in_flight``    | calls of one ``score_many`` that are under way at a time   |
     | ``batch_size``       | images of one ``score_many`` that share a call             |
@@ -151,6 +156,7 @@ class ClientConfig:
     """
 
     timeout_s: float = 10.0
+    model_timeouts_s: Mapping[str, float] = field(default_factory=dict)
     health_timeout_s: float = 2.0
     max_in_flight: int = 8
     batch_size: int = 4
@@ -167,6 +173,8 @@ class ClientConfig:
 
     def __post_init__(self) -> None:
         checked_seconds(self.timeout_s, "timeout_s")
+        for name, seconds in self.model_timeouts_s.items():
+            checked_seconds(seconds, f"model_timeouts_s[{name!r}]")
         checked_seconds(self.health_timeout_s, "health_timeout_s")
         checked_count(self.max_in_flight, "max_in_flight")
         checked_count(self.batch_size, "batch_size")

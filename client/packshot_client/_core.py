@@ -8,7 +8,7 @@ from packshot.contracts import FRAGMENTS, GLOBAL_VIEW
 from packshot_client._addresses import Address, parse_address
 from packshot_client._calls import Call, CallFactory
 from packshot_client._config import ClientConfig
-from packshot_client._course import Dispatcher
+from packshot_client._dispatcher import Dispatcher
 from packshot_client._models import PIXEL_MODEL
 from packshot_client._pixels import VIEW_BYTES
 from packshot_client._requests import SharedPixels, TensorData

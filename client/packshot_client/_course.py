@@ -6,19 +6,14 @@ it ended; the course says what then: the result, a pause before the next attempt
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
-from collections import defaultdict
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import grpc
 
-from packshot_client._addresses import Target
-from packshot_client._budgets import Budget, Latencies
 from packshot_client._calls import Call
-from packshot_client._config import Canary, ClientConfig
+from packshot_client._dispatcher import Attempt, Dispatcher, takes_canary
 from packshot_client._exceptions import (
     CallRecord,
     DeadlineExceededError,
@@ -27,10 +22,10 @@ from packshot_client._exceptions import (
     ServerOverloadedError,
     ServerUnavailableError,
 )
-from packshot_client._observation import CallEvent, Tracer, logger, notify
-from packshot_client._replicas import Replica, ReplicaSet
+from packshot_client._observation import CallEvent, logger, notify
+from packshot_client._outputs import UnreadableError
+from packshot_client._replicas import Replica
 from packshot_client._requests import set_timeout
-from packshot_client._responses import UnreadableError
 from packshot_client._statuses import (
     model_is_gone,
     region_is_gone,
@@ -42,47 +37,6 @@ _ResultT = TypeVar("_ResultT")
 
 _LEAST_S: Final = 0.001
 """An attempt with less time than this would only fail."""
-
-
-class Dispatcher:
-    """What all calls of one client share: replicas, budgets, latencies, observers.
-
-    Args:
-        target: Where the servers are.
-        config: Of the client.
-
-    Raises:
-        ConfigError: Tracing is wanted and not installed.
-    """
-
-    def __init__(self, target: Target, config: ClientConfig) -> None:
-        self.target = target
-        self.config = config
-        self.replicas = ReplicaSet(target.replicas, config.connections)
-        self.retry_budget = Budget(config.retries.budget, config.retries.reserve)
-        hedging = config.hedging
-        self.hedge_budget = Budget(hedging.budget, 1.0) if hedging else None
-        self.latencies: defaultdict[str, Latencies] = defaultdict(Latencies)
-        self.tracer = Tracer() if config.tracing else None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Attempt:
-    """One sending of a call.
-
-    Attributes:
-        replica: Where to.
-        generation: Of the replica's connections.
-        timeout_s: Its gRPC deadline.
-        metadata: Its headers.
-        hedge: Whether it is the second of two at the same time.
-    """
-
-    replica: Replica
-    generation: int
-    timeout_s: float
-    metadata: tuple[tuple[str, str], ...]
-    hedge: bool = False
 
 
 class Course(Generic[_ResultT]):
@@ -98,13 +52,15 @@ class Course(Generic[_ResultT]):
         self._shared = dispatcher
         self._started = time.perf_counter()
         self._deadline = self._started + call.timeout_s
+        dispatcher.longest_timeout_s = max(dispatcher.longest_timeout_s, call.timeout_s)
         self._attempts = 0
         self._tried: list[Replica] = []
         self._hedged = False
         self._region_renewed = False
-        self._is_infer = call.method.name == "ModelInfer"
+        self._last: Any = None
         canary = dispatcher.config.canary
-        self._canary = bool(canary and self._is_infer and takes_canary(canary, call.canary_key))
+        candidate = canary is not None and call.infers and call.model == canary.model
+        self._canary = bool(canary and candidate and takes_canary(canary, call.canary_key))
         if canary and self._canary:
             call.message.model_version = canary.version
         tracer = dispatcher.tracer
@@ -119,12 +75,12 @@ class Course(Generic[_ResultT]):
         """The next sending."""
         shared = self._shared
         remaining_s = self.remaining_s()
-        bound = shared.config.retries.attempt_timeout_s
+        bound = None if self.call.patient else shared.config.retries.attempt_timeout_s
         timeout_s = remaining_s if bound is None else min(bound, remaining_s)
         replica = shared.replicas.pick(self._tried)
         self._attempts += 1
         self._tried.append(replica)
-        if self._is_infer:
+        if self.call.infers:
             set_timeout(self.call.message, timeout_s)
         metadata = shared.config.security.metadata()
         if shared.tracer is not None:
@@ -144,7 +100,7 @@ class Course(Generic[_ResultT]):
     def hedge_delay_s(self) -> float | None:
         """After how long a second request may be sent; ``None`` if never."""
         hedging = self._shared.config.hedging
-        if hedging is None or not self._is_infer or self.call.region:
+        if hedging is None or not self.call.infers or self.call.region or self.call.patient:
             return None
         delay_s = hedging.delay_s
         if delay_s is None:
@@ -170,20 +126,36 @@ class Course(Generic[_ResultT]):
         Raises:
             InvalidResponseError: It cannot be read.
         """
-        if self._is_infer and self._shared.config.hedging is not None:
+        if self.call.infers and self._shared.config.hedging is not None:
             self._shared.latencies[self.call.model].add(latency_s)
-        try:
-            result = self.call.read(response)
-        except UnreadableError as cause:
-            error = InvalidResponseError(
-                f"The server's answer cannot be read: {cause}. Use a client and a server of the "
-                f"same packshot release.",
-                self._record(attempt),
-            )
-            self._finish(attempt, "", error)
-            raise error from cause
+        result = self._read(attempt, response)
         self._finish(attempt, getattr(response, "model_version", ""), None)
         return result
+
+    def received(self, attempt: Attempt, response: Any) -> _ResultT:
+        """What one of several responses means.
+
+        Raises:
+            RequestError: It is an error, or cannot be read.
+        """
+        if response.error_message:
+            # Of a server too old to end the call with a status.
+            self.refused(
+                attempt, grpc.StatusCode.UNKNOWN, response.error_message, None, retry=False
+            )
+        self._last = response.infer_response
+        return self._read(attempt, self._last)
+
+    def ended(self, attempt: Attempt) -> None:
+        """The responses have come to their end.
+
+        Raises:
+            InvalidResponseError: The last one was not among them.
+        """
+        last = self._last
+        if last is None or not last.parameters["triton_final_response"].bool_param:
+            self._unreadable(attempt, "it ended before its last part")
+        self._finish(attempt, last.model_version, None)
 
     def failed(self, attempt: Attempt, failure: Any, *, retry: bool = True) -> float:
         """What a ``grpc.RpcError`` means: the pause in seconds before the next attempt.
@@ -230,7 +202,22 @@ class Course(Generic[_ResultT]):
 
     def call_version(self) -> str:
         """The version that was asked for."""
-        return str(self.call.message.model_version) if self._is_infer else ""
+        return str(self.call.message.model_version) if self.call.infers else ""
+
+    def _read(self, attempt: Attempt, response: Any) -> _ResultT:
+        try:
+            return self.call.read(response)
+        except UnreadableError as cause:
+            self._unreadable(attempt, cause)
+
+    def _unreadable(self, attempt: Attempt, cause: object) -> NoReturn:
+        error = InvalidResponseError(
+            f"The server's answer cannot be read: {cause}. Use a client and a server of the "
+            f"same packshot release.",
+            self._record(attempt),
+        )
+        self._finish(attempt, "", error)
+        raise error from (cause if isinstance(cause, UnreadableError) else None)
 
     def _note(self, attempt: Attempt, error: RequestError) -> None:
         replicas = self._shared.replicas
@@ -310,11 +297,3 @@ class Course(Generic[_ResultT]):
             self._shared.tracer.finish(self._span, event, error)
         if on_call is not None:
             notify(on_call, event)
-
-
-def takes_canary(canary: Canary, key: str | None) -> bool:
-    """Whether a call goes to the canary: by lot, or always the same for the same key."""
-    if key is None:
-        return random.random() < canary.share
-    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") < canary.share * 2**64

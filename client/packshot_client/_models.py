@@ -1,31 +1,52 @@
-"""Models: one typed description each. A new model costs a few lines here and a method per client.
+"""Models: one typed description each. A new model costs a few lines here and an operation.
 
 A model that takes an encoded image and makes another would be::
 
-    ENHANCE: Final = Model(
-        spec=contracts.ENHANCE, read=partial(image_results, image="IMAGE", info="INFO")
+    SHARPEN: Final = Model(
+        spec=contracts.SHARPEN, read=partial(image_results, image="IMAGE", info="INFO")
     )
 
-and ``client.run(ENHANCE, {"IMAGE": "photo.jpg"})`` calls it.
+and ``client.run(SHARPEN, {"IMAGE": "photo.jpg", "STRENGTH": 0.5})`` calls it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 
-from packshot.contracts import IMAGE, QUALITY, QUALITY_NET, ModelSpec, TensorSpec
+from packshot.contracts import (
+    ENHANCE,
+    GENERATE,
+    GENERATE_STREAM,
+    IMAGE,
+    OPTIMIZE,
+    QUALITY,
+    QUALITY_NET,
+    UPSCALE,
+    ModelSpec,
+    TensorSpec,
+)
+from packshot_client._checks import checked_count, checked_seconds
 from packshot_client._exceptions import ConfigError
 from packshot_client._images import ImageSource, image_bytes, is_in_memory
+from packshot_client._picture_answers import generated_results, optimized_results, picture_results
+from packshot_client._pictures import GeneratedPictures, OptimizedPicture, Picture
 from packshot_client._requests import TensorData
-from packshot_client._responses import pixel_scores, quality_results
 from packshot_client._results import PixelScore, QualityResult
+from packshot_client._verdicts import pixel_scores, quality_results
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
-Inputs: TypeAlias = Mapping[str, "ImageSource"]
-"""One item's inputs by tensor name: an image source for images, a text or bytes for the rest."""
+Input: TypeAlias = ImageSource | int | float
+Inputs: TypeAlias = Mapping[str, Input]
+"""One item's inputs by tensor name: an image source for images, a text or bytes for other BYTES
+tensors, a number for the rest."""
+
+_WHOLE: Final = {"INT32": struct.Struct("<i"), "INT64": struct.Struct("<q")}
+_FLOAT: Final = struct.Struct("<f")
 
 
 class ResultReader(Protocol[ResultT_co]):
@@ -39,21 +60,36 @@ class Model(Generic[ResultT_co]):
     """A served model, as the client sees it.
 
     Attributes:
-        spec: Its contract: name, tensors, largest batch. All inputs are BYTES of shape [1], but
-            for models that are only called through :meth:`PackshotClient.score_pixels`.
+        spec: Its contract: name, tensors, largest batch. All inputs are BYTES, INT32, INT64 or
+            FP32 of shape [1], but for models that are only called through
+            :meth:`PackshotClient.score_pixels`.
         read: Makes its results.
-        images: Names of the inputs that are encoded images; the others are texts.
+        images: Names of the inputs that are encoded images; other BYTES inputs are texts.
+        timeout_s: Deadline of its calls, for models that are slow by nature: they are not hedged,
+            and their attempts not cut short. ``None`` is that of the configuration.
+        in_flight: Calls of one :meth:`PackshotClient.map` at a time; ``None`` as configured.
+        streams: Whether it is decoupled: any number of responses to a request. Such a model is
+            asked by a method of its own, not by ``run`` or ``map``.
     """
 
     spec: ModelSpec
     read: ResultReader[ResultT_co]
     images: frozenset[str] = frozenset({IMAGE.name})
+    timeout_s: float | None = None
+    in_flight: int | None = None
+    streams: bool = False
+
+    def __post_init__(self) -> None:
+        if self.timeout_s is not None:
+            checked_seconds(self.timeout_s, "timeout_s")
+        if self.in_flight is not None:
+            checked_count(self.in_flight, "in_flight")
 
     def elements(self, inputs: Inputs, max_image_bytes: int) -> dict[str, bytes]:
         """The bytes of each input of one item. Reads image sources, which can block.
 
         Raises:
-            ConfigError: An input is missing, unknown, or not text.
+            ConfigError: An input is missing, unknown, or of another type than the contract's.
             ImageSourceError: An image cannot be read.
         """
         known = {tensor.name: tensor for tensor in self.spec.inputs}
@@ -70,30 +106,51 @@ class Model(Generic[ResultT_co]):
             for name, value in inputs.items()
         }
 
+    def stacked(self, items: Sequence[Mapping[str, bytes]]) -> dict[str, TensorData]:
+        """The tensors of a batch: elements of items that all have the same inputs."""
+        texts = {tensor.name for tensor in self.spec.inputs if tensor.dtype == "BYTES"}
+        columns = {name: [item[name] for item in items] for name in items[0]}
+        return {
+            name: column if name in texts else b"".join(column) for name, column in columns.items()
+        }
+
     def reads_memory_only(self, inputs: Inputs) -> bool:
         """Whether :meth:`elements` cannot block."""
-        return all(is_in_memory(value) for name, value in inputs.items() if name in self.images)
-
-    def _element(self, tensor: TensorSpec, value: ImageSource, max_image_bytes: int) -> bytes:
-        if tensor.dtype != "BYTES" or tensor.shape != (1,):
-            raise ConfigError(
-                f"{self.spec.name}.{tensor.name} is {tensor.dtype}{list(tensor.shape)}; only "
-                f"BYTES[1] inputs can be given here"
-            )
-        if tensor.name in self.images:
-            return image_bytes(value, max_image_bytes)
-        if isinstance(value, str):
-            return value.encode()
-        if isinstance(value, bytes):
-            return value
-        raise ConfigError(
-            f"{self.spec.name}.{tensor.name} must be text or bytes, got {type(value).__name__}"
+        return all(
+            is_in_memory(cast(ImageSource, value))
+            for name, value in inputs.items()
+            if name in self.images
         )
 
+    def _element(self, tensor: TensorSpec, value: Input, max_image_bytes: int) -> bytes:
+        name = f"{self.spec.name}.{tensor.name}"
+        if tensor.name in self.images and tensor.dtype == "BYTES":
+            return image_bytes(cast(ImageSource, value), max_image_bytes)
+        if tensor.shape != (1,) or tensor.dtype not in ("BYTES", "FP32", *_WHOLE):
+            raise ConfigError(
+                f"{name} is {tensor.dtype}{list(tensor.shape)}; only one text or number can be "
+                f"given here"
+            )
+        if tensor.dtype == "BYTES":
+            if isinstance(value, str):
+                return value.encode()
+            if isinstance(value, bytes):
+                return value
+            raise ConfigError(f"{name} must be text or bytes, got {type(value).__name__}")
+        return _number(tensor.dtype, value, name)
 
-def stacked(items: list[dict[str, bytes]]) -> dict[str, TensorData]:
-    """The tensors of a batch: items that all have the same inputs."""
-    return {name: [item[name] for item in items] for name in items[0]}
+
+def _number(dtype: str, value: object, name: str) -> bytes:
+    try:
+        if dtype in _WHOLE and isinstance(value, int) and not isinstance(value, bool):
+            return _WHOLE[dtype].pack(value)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if dtype == "FP32" and is_number and math.isfinite(cast(float, value)):
+            return _FLOAT.pack(value)
+    except (struct.error, OverflowError):
+        raise ConfigError(f"{name} is {dtype}, which {value!r} does not fit") from None
+    kind = "a finite number" if dtype == "FP32" else "a whole number"
+    raise ConfigError(f"{name} must be {kind}, got {value!r}")
 
 
 QUALITY_MODEL: Final = Model[QualityResult](spec=QUALITY, read=quality_results)
@@ -101,3 +158,35 @@ QUALITY_MODEL: Final = Model[QualityResult](spec=QUALITY, read=quality_results)
 
 PIXEL_MODEL: Final = Model[PixelScore](spec=QUALITY_NET, read=pixel_scores, images=frozenset())
 """Two pixel views to the network's numbers."""
+
+# Deadlines are for the largest picture that the server takes, on two cores, behind another one.
+# One picture keeps a server busy: a second in flight is decoded while the first is computed, and
+# more would only fill its queue.
+ENHANCE_MODEL: Final = Model[Picture](
+    spec=ENHANCE, read=picture_results, timeout_s=120.0, in_flight=2
+)
+"""Photo to restored photo."""
+
+UPSCALE_MODEL: Final = Model[Picture](
+    spec=UPSCALE, read=picture_results, timeout_s=120.0, in_flight=2
+)
+"""Photo to enlarged photo."""
+
+OPTIMIZE_MODEL: Final = Model[OptimizedPicture](
+    spec=OPTIMIZE, read=optimized_results, timeout_s=300.0, in_flight=2
+)
+"""Photo to the best that can be made of it, with both verdicts."""
+
+GENERATE_MODEL: Final = Model[GeneratedPictures](
+    spec=GENERATE, read=generated_results, images=frozenset(), timeout_s=60.0
+)
+"""Category to pictures, in one answer."""
+
+GENERATE_STREAM_MODEL: Final = Model[GeneratedPictures](
+    spec=GENERATE_STREAM,
+    read=generated_results,
+    images=frozenset(),
+    timeout_s=60.0,
+    streams=True,
+)
+"""The same, a picture at a time."""

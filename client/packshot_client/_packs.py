@@ -1,4 +1,4 @@
-"""Packs: many images in few calls, and each its own outcome.
+"""Packs: one operation on many images in few calls, and each image its own outcome.
 
 Triton fails a request as a whole, so one bad image fails the others of its pack with
 INVALID_ARGUMENT. They are then sent again one by one: the good ones are scored and the bad ones
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from packshot_client._calls import Call, CallFactory
 from packshot_client._exceptions import (
@@ -21,23 +21,29 @@ from packshot_client._exceptions import (
     UnknownPolicyError,
 )
 from packshot_client._images import ImageSource
-from packshot_client._models import QUALITY_MODEL, stacked
+from packshot_client._operations import Operation
 from packshot_client._results import QualityResult
 
-ScoreOutcome: TypeAlias = QualityResult | ClientError
+_ResultT = TypeVar("_ResultT")
+ResultT_co = TypeVar("ResultT_co", covariant=True)
+
+Outcome: TypeAlias = _ResultT | ClientError
 """What became of one of many images: its result, or why there is none."""
+
+ScoreOutcome: TypeAlias = QualityResult | ClientError
+"""The same of an image that was to be scored."""
 
 MAX_PACK_BYTES: Final = 16 * 1024 * 1024
 """Images of one call together; more would only make the others wait."""
 
 Element: TypeAlias = dict[str, bytes] | ClientError
 PackCalls: TypeAlias = Generator[
-    Call[tuple[QualityResult, ...]], "tuple[QualityResult, ...] | ClientError", list[ScoreOutcome]
+    Call[tuple[_ResultT, ...]], "tuple[_ResultT, ...] | ClientError", list[_ResultT | ClientError]
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoredImage:
+class Completed(Generic[ResultT_co]):
     """One of many images, as completed.
 
     Attributes:
@@ -46,7 +52,11 @@ class ScoredImage:
     """
 
     index: int
-    outcome: ScoreOutcome
+    outcome: ResultT_co | ClientError
+
+
+ScoredImage: TypeAlias = Completed[QualityResult]
+"""One of many images that were to be scored, as completed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,17 +73,17 @@ class Pack:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManyOptions:
-    """What one ``score_many`` was asked for.
+class ManyOptions(Generic[ResultT_co]):
+    """What is asked about many images.
 
     Attributes:
-        policy: For all images.
+        operation: Applied to each.
         timeout_s: For each call.
         batch_size: Images of a call.
         max_in_flight: Calls under way at a time.
     """
 
-    policy: str
+    operation: Operation[ResultT_co]
     timeout_s: float
     batch_size: int
     max_in_flight: int
@@ -81,23 +91,23 @@ class ManyOptions:
 
 def many_options(
     calls: CallFactory,
+    operation: Operation[_ResultT],
     *,
-    policy: str,
     timeout_s: float | None,
     batch_size: int | None,
     max_in_flight: int | None,
-) -> ManyOptions:
+) -> ManyOptions[_ResultT]:
     """The options with their defaults.
 
     Raises:
         ConfigError: One cannot be used.
     """
-    calls.quality_inputs(b"", policy)
+    model = operation.model
     return ManyOptions(
-        policy=policy,
-        timeout_s=calls.timeout_s(timeout_s),
-        batch_size=calls.batch_size(batch_size),
-        max_in_flight=calls.in_flight(max_in_flight),
+        operation=operation,
+        timeout_s=calls.timeout_s(timeout_s, model),
+        batch_size=calls.batch_size(batch_size, model),
+        max_in_flight=calls.in_flight(max_in_flight, model),
     )
 
 
@@ -124,26 +134,29 @@ async def packs_of_async(images: AsyncIterable[ImageSource], size: int) -> Async
         yield Pack(first=first, images=tuple(chunk))
 
 
-def read_pack(calls: CallFactory, pack: Pack, policy: str) -> list[Element]:
+def read_pack(calls: CallFactory, pack: Pack, operation: Operation[object]) -> list[Element]:
     """The bytes of each image, or why there are none. Reads image sources, which can block."""
 
     def element(image: ImageSource) -> Element:
         try:
-            inputs = calls.quality_inputs(image, policy)
-            return QUALITY_MODEL.elements(inputs, calls.config.max_image_bytes)
+            inputs = operation.inputs(image)
+            return operation.model.elements(inputs, calls.config.max_image_bytes)
         except (ConfigError, ImageSourceError) as error:
             return error
 
     return [element(image) for image in pack.images]
 
 
-def pack_calls(calls: CallFactory, elements: Sequence[Element], options: ManyOptions) -> PackCalls:
+def pack_calls(
+    calls: CallFactory, elements: Sequence[Element], options: ManyOptions[_ResultT]
+) -> PackCalls[_ResultT]:
     """The calls for one pack: yields each, is sent its results or its error.
 
     Returns:
         One outcome per element, in order.
     """
-    outcomes: dict[int, ScoreOutcome] = {}
+    model = options.operation.model
+    outcomes: dict[int, _ResultT | ClientError] = {}
     readable: list[tuple[int, dict[str, bytes]]] = []
     for place, element in enumerate(elements):
         if isinstance(element, ClientError):
@@ -154,8 +167,8 @@ def pack_calls(calls: CallFactory, elements: Sequence[Element], options: ManyOpt
     while groups:
         group = groups.pop(0)
         results = yield calls.infer(
-            QUALITY_MODEL,
-            stacked([element for _, element in group]),
+            model,
+            model.stacked([element for _, element in group]),
             batch=len(group),
             timeout_s=options.timeout_s,
         )
@@ -181,7 +194,8 @@ def _groups(
     held = 0
     for item in items:
         size = sum(map(len, item[1].values()))
-        if group and held + size > MAX_PACK_BYTES:
+        alike = not group or item[1].keys() == group[0][1].keys()
+        if group and (held + size > MAX_PACK_BYTES or not alike):
             yield group
             group, held = [], 0
         group.append(item)

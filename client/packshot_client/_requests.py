@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from packshot.contracts import DEFAULT_POLICY, ModelSpec
-from packshot_client._exceptions import ConfigError
+from packshot.contracts import ModelSpec
 from packshot_client._protocol import messages
 
 _LENGTH: Final = struct.Struct("<I")
@@ -32,17 +31,6 @@ class SharedPixels:
 
 TensorData: TypeAlias = Sequence[bytes] | bytes | SharedPixels
 """The elements of a BYTES tensor, the raw bytes of another, or where they lie."""
-
-
-def checked_policy(policy: str) -> str:
-    """``policy`` if it can be a policy's name; whether there is one, only the server knows.
-
-    Raises:
-        ConfigError: It cannot.
-    """
-    if not isinstance(policy, str) or not policy.strip():
-        raise ConfigError(f"policy must be a name such as {DEFAULT_POLICY!r}, got {policy!r}")
-    return policy.strip()
 
 
 def infer_request(

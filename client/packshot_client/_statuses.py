@@ -48,6 +48,8 @@ _RESTRICTED = "protocol is restricted"
 # What a server says that unloads its ensembles to stop: see packshot.serving.draining.
 _UNLOADED = "no available versions"
 _NOT_READY = "is not at ready state"
+# What a model says of one that it calls and that is not there: see packshot.serving.model_calls.
+_NOT_LOADED = "is not loaded ("
 _REGION = "shared memory region"
 _UNKNOWN_POLICY = re.compile(r"(unknown|no) policy\b", re.IGNORECASE)
 
@@ -75,7 +77,8 @@ def status_error(code: Any, details: str | None, call: CallRecord) -> RequestErr
 def model_is_gone(error: RequestError) -> bool:
     """Whether the server answers, but has unloaded the model that was asked for."""
     words = error.server_message.lower()
-    return isinstance(error, ServerUnavailableError) and (_UNLOADED in words or _NOT_READY in words)
+    gone = any(sign in words for sign in (_UNLOADED, _NOT_READY, _NOT_LOADED))
+    return gone and isinstance(error, ServerUnavailableError)
 
 
 def version_is_gone(error: RequestError) -> bool:
@@ -118,6 +121,8 @@ def _error_class(code: Any, words: str, call: CallRecord) -> type[RequestError]:
 
 def _message(error_class: type[RequestError], words: str, call: CallRecord) -> str:
     words = words or "the server gave no reason"
+    if error_class is ServerUnavailableError and _NOT_LOADED in words:
+        return f"The server at {call.address} lacks a part of {call.model}: {words}"
     if error_class is ServerUnavailableError:
         return (
             f"The server at {call.address} cannot be reached or is stopping: {words}. Start one "

@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext, suppress
-from types import TracebackType
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 
-from packshot.contracts import DEFAULT_POLICY
-from packshot_client._addresses import Address
-from packshot_client._calls import Call
-from packshot_client._config import ClientConfig
-from packshot_client._core import ClientCore
-from packshot_client._exceptions import ClientError, RequestError
+from packshot.contracts import DEFAULT_POLICY, SCALES
 from packshot_client._images import ImageSource
-from packshot_client._models import QUALITY_MODEL, Inputs, Model
-from packshot_client._packs import (
-    ManyOptions,
-    Pack,
-    ScoredImage,
-    ScoreOutcome,
-    many_options,
-    pack_calls,
-    packs,
-    read_pack,
-)
+from packshot_client._operations import Enhance, Optimize, Score, Upscale
+from packshot_client._packs import ScoredImage, ScoreOutcome
+from packshot_client._pictures import OptimizedPicture, OutputFormat, Picture
 from packshot_client._pixels import PixelSource, view_bytes
-from packshot_client._results import (
-    Health,
-    ModelState,
-    ModelStatistics,
-    PixelScore,
-    QualityResult,
-)
-from packshot_client._threads import ThreadTransport
-
-_ResultT = TypeVar("_ResultT")
+from packshot_client._results import PixelScore, QualityResult
+from packshot_client._sync_generation import GeneratingThreadClient
 
 
-class PackshotClient:
-    """Scores product photos on packshot servers.
+class PackshotClient(GeneratingThreadClient):
+    """Scores, mends and makes product photos on packshot servers.
 
         with PackshotClient("localhost:8001") as client:
             result = client.score("photo.jpg")
@@ -60,39 +34,6 @@ class PackshotClient:
     Raises:
         ConfigError: ``address`` is not one, or ``config`` names files that cannot be read.
     """
-
-    def __init__(self, address: Address, *, config: ClientConfig | None = None) -> None:
-        self._core = ClientCore(address, config)
-        self._calls = self._core.calls
-        self._transport = ThreadTransport(self._core.dispatcher)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self._core.target)!r})"
-
-    def __enter__(self) -> PackshotClient:
-        return self
-
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections; calls under way are cancelled. Safe to repeat."""
-        self._tell(self._core.close_region())
-        self._transport.close()
-
-    def warm_up(self, *, timeout_s: float = 10.0) -> Health:
-        """Connect to every replica and score a small test image, so that no caller waits for it.
-
-        Args:
-            timeout_s: How long to wait for connections.
-        """
-        self._transport.connect(timeout_s)
-        return self.health()
 
     def score(
         self,
@@ -119,39 +60,60 @@ class PackshotClient:
             InvalidInputError: The server cannot take the image, or does not know the policy.
             RequestError: The call failed in another way.
         """
-        return self.run(
-            QUALITY_MODEL,
-            self._calls.quality_inputs(image, policy),
+        return self.apply(
+            Score(policy=policy),
+            image,
             timeout_s=timeout_s,
             request_id=request_id,
             canary_key=canary_key,
         )
 
-    def run(
+    def score_many(
         self,
-        model: Model[_ResultT],
-        inputs: Inputs,
+        images: Iterable[ImageSource],
         *,
+        policy: str = DEFAULT_POLICY,
         timeout_s: float | None = None,
-        request_id: str | None = None,
-        canary_key: str | None = None,
-    ) -> _ResultT:
-        """The result of any described model for one item; :meth:`score` is this for ``quality``.
+        max_in_flight: int | None = None,
+        batch_size: int | None = None,
+    ) -> Iterator[ScoreOutcome]:
+        """The verdicts on any number of images, in order: :meth:`map` of ``Score``.
 
         Args:
-            model: Its description.
-            inputs: By tensor name: image sources, and texts.
-            timeout_s: As for :meth:`score`.
-            request_id: As for :meth:`score`.
-            canary_key: As for :meth:`score`.
+            images: As for :meth:`score`.
+            policy: As for :meth:`score`, for all of them.
+            timeout_s: As for :meth:`score`, for each call.
+            max_in_flight: Calls under way at a time; ``None`` for the configured number.
+            batch_size: Images of a call; ``None`` for the configured number.
 
         Raises:
-            ClientError: As for :meth:`score`.
+            ConfigError: An argument cannot be used; raised here, before the first image.
         """
-        call = self._calls.run(
-            model, inputs, timeout_s=timeout_s, request_id=request_id, canary_key=canary_key
+        return self.map(
+            Score(policy=policy),
+            images,
+            timeout_s=timeout_s,
+            max_in_flight=max_in_flight,
+            batch_size=batch_size,
         )
-        return self._transport.send(call)[0]
+
+    def score_as_completed(
+        self,
+        images: Iterable[ImageSource],
+        *,
+        policy: str = DEFAULT_POLICY,
+        timeout_s: float | None = None,
+        max_in_flight: int | None = None,
+        batch_size: int | None = None,
+    ) -> Iterator[ScoredImage]:
+        """As :meth:`score_many`, but in the order of completion, each with its place."""
+        return self.map_as_completed(
+            Score(policy=policy),
+            images,
+            timeout_s=timeout_s,
+            max_in_flight=max_in_flight,
+            batch_size=batch_size,
+        )
 
     def score_pixels(
         self,
@@ -185,147 +147,104 @@ class PackshotClient:
             )
             return self._transport.send(call, region)[0]
 
-    def score_many(
+    def enhance(
         self,
-        images: Iterable[ImageSource],
+        image: ImageSource,
         *,
-        policy: str = DEFAULT_POLICY,
+        format: OutputFormat | None = None,  # noqa: A002
+        quality: int | None = None,
+        max_side: int | None = None,
         timeout_s: float | None = None,
-        max_in_flight: int | None = None,
-        batch_size: int | None = None,
-    ) -> Iterator[ScoreOutcome]:
-        """The verdicts on any number of images, in order, as they become known.
-
-        Images travel ``batch_size`` to a call. An image that fails gives its error as a value,
-        and the others their results: a call that the server refuses for one bad image is taken
-        apart and sent again image by image. ``images`` is read no further ahead than
-        ``max_in_flight`` calls.
+        request_id: str | None = None,
+        canary_key: str | None = None,
+    ) -> Picture:
+        """The image restored: noise, blur, JPEG blocks, exposure, colour cast, contrast.
 
         Args:
-            images: As for :meth:`score`.
-            policy: As for :meth:`score`, for all of them.
-            timeout_s: As for :meth:`score`, for each call.
-            max_in_flight: Calls under way at a time; ``None`` for the configured number.
-            batch_size: Images of a call; ``None`` for the configured number.
+            image: As for :meth:`score`.
+            format: Of the result: ``"jpeg"``, ``"png"`` or ``"webp"``. ``None`` keeps the image's,
+                and makes PNG of GIF, BMP and TIFF.
+            quality: Of the result, 1-100, for JPEG and WebP; ``None`` leaves it to the server.
+            max_side: Longest side of the result in pixels; ``None`` is no limit.
+            timeout_s: As for :meth:`score`; ``None`` for two minutes, or as configured.
+            request_id: As for :meth:`score`.
+            canary_key: As for :meth:`score`.
 
         Raises:
-            ConfigError: An argument cannot be used; raised here, before the first image.
+            ClientError: As for :meth:`score`.
         """
-        options = many_options(
-            self._calls,
-            policy=policy,
+        return self.apply(
+            Enhance(format=format, quality=quality, max_side=max_side),
+            image,
             timeout_s=timeout_s,
-            batch_size=batch_size,
-            max_in_flight=max_in_flight,
+            request_id=request_id,
+            canary_key=canary_key,
         )
-        scored = self._scored(images, options, _oldest)
-        return (image.outcome for image in scored)
 
-    def score_as_completed(
+    def upscale(
         self,
-        images: Iterable[ImageSource],
+        image: ImageSource,
+        scale: int = SCALES[0],
         *,
-        policy: str = DEFAULT_POLICY,
+        format: OutputFormat | None = None,  # noqa: A002
+        quality: int | None = None,
+        max_side: int | None = None,
         timeout_s: float | None = None,
-        max_in_flight: int | None = None,
-        batch_size: int | None = None,
-    ) -> Iterator[ScoredImage]:
-        """As :meth:`score_many`, but in the order of completion, each with its place."""
-        options = many_options(
-            self._calls,
-            policy=policy,
-            timeout_s=timeout_s,
-            batch_size=batch_size,
-            max_in_flight=max_in_flight,
-        )
-        return self._scored(images, options, _first_done)
-
-    def server_ready(self, *, timeout_s: float | None = None) -> bool:
-        """Whether the server says that it is ready; ``False`` too if nobody answers."""
-        try:
-            return self._transport.send(self._calls.server_ready(timeout_s))
-        except RequestError:
-            return False
-
-    def health(self) -> Health:
-        """What the server says about itself, and whether it scores a small test image."""
-        ready = self._outcome(self._calls.server_ready())
-        version = self._outcome(self._calls.server_version())
-        started = time.perf_counter()
-        test = self._outcome(self._calls.test_image())
-        latency_s = time.perf_counter() - started
-        address = str(self._core.target)
-        return self._calls.health(
-            address, ready=ready, version=version, test=test, latency_s=latency_s
-        )
-
-    def models(self) -> tuple[ModelState, ...]:
-        """The models in the server's repository, and which of them are ready.
-
-        Raises:
-            RequestError: The call failed.
-        """
-        return self._transport.send(self._calls.models())
-
-    def stats(self, model: str = "") -> tuple[ModelStatistics, ...]:
-        """What the server's models have done since it started.
+        request_id: str | None = None,
+        canary_key: str | None = None,
+    ) -> Picture:
+        """The image enlarged by a network.
 
         Args:
-            model: Name of one; empty for all.
+            image: As for :meth:`score`.
+            scale: 2 or 4.
+            format: As for :meth:`enhance`.
+            quality: As for :meth:`enhance`.
+            max_side: As for :meth:`enhance`.
+            timeout_s: As for :meth:`enhance`.
+            request_id: As for :meth:`score`.
+            canary_key: As for :meth:`score`.
 
         Raises:
-            RequestError: The call failed.
+            ClientError: As for :meth:`score`.
         """
-        return self._transport.send(self._calls.stats(model))
+        return self.apply(
+            Upscale(scale=scale, format=format, quality=quality, max_side=max_side),
+            image,
+            timeout_s=timeout_s,
+            request_id=request_id,
+            canary_key=canary_key,
+        )
 
-    def _outcome(self, call: Call[_ResultT]) -> _ResultT | RequestError:
-        try:
-            return self._transport.send(call)
-        except RequestError as error:
-            return error
-
-    def _tell(self, calls: list[Call[object]]) -> None:
-        for call in calls:
-            with suppress(ClientError):
-                self._transport.send(call)
-
-    def _pack_outcomes(self, pack: Pack, options: ManyOptions) -> list[ScoredImage]:
-        steps = pack_calls(self._calls, read_pack(self._calls, pack, options.policy), options)
-        try:
-            call = next(steps)
-            while True:
-                call = steps.send(self._outcome(call))
-        except StopIteration as end:
-            return [
-                ScoredImage(index=pack.first + place, outcome=outcome)
-                for place, outcome in enumerate(end.value)
-            ]
-
-    def _scored(
+    def optimize(
         self,
-        images: Iterable[ImageSource],
-        options: ManyOptions,
-        take: Callable[[deque[Future[list[ScoredImage]]]], Future[list[ScoredImage]]],
-    ) -> Iterator[ScoredImage]:
-        pool = ThreadPoolExecutor(options.max_in_flight, thread_name_prefix="packshot-score")
-        running: deque[Future[list[ScoredImage]]] = deque()
-        try:
-            for pack in packs(images, options.batch_size):
-                if len(running) == options.max_in_flight:
-                    yield from take(running).result()
-                running.append(pool.submit(self._pack_outcomes, pack, options))
-            while running:
-                yield from take(running).result()
-        finally:
-            # Not waited for: whoever stops early wants to go on, and each call has a deadline.
-            pool.shutdown(wait=False, cancel_futures=True)
+        image: ImageSource,
+        *,
+        policy: str = DEFAULT_POLICY,
+        format: OutputFormat | None = None,  # noqa: A002
+        quality: int | None = None,
+        timeout_s: float | None = None,
+        request_id: str | None = None,
+        canary_key: str | None = None,
+    ) -> OptimizedPicture:
+        """The best picture that can be made of the image, both verdicts, and the steps taken.
 
+        Args:
+            image: As for :meth:`score`.
+            policy: As for :meth:`score`.
+            format: As for :meth:`enhance`. An image that nothing helps keeps its own.
+            quality: As for :meth:`enhance`.
+            timeout_s: As for :meth:`score`; ``None`` for five minutes, or as configured.
+            request_id: As for :meth:`score`.
+            canary_key: As for :meth:`score`.
 
-def _oldest(running: deque[Future[_ResultT]]) -> Future[_ResultT]:
-    return running.popleft()
-
-
-def _first_done(running: deque[Future[_ResultT]]) -> Future[_ResultT]:
-    done = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
-    running.remove(done)
-    return done
+        Raises:
+            ClientError: As for :meth:`score`.
+        """
+        return self.apply(
+            Optimize(policy=policy, format=format, quality=quality),
+            image,
+            timeout_s=timeout_s,
+            request_id=request_id,
+            canary_key=canary_key,
+        )

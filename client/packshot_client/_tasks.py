@@ -12,8 +12,16 @@ import grpc.aio
 
 from packshot_client._addresses import resolve
 from packshot_client._calls import Call
-from packshot_client._channels import Lane, channel_options, check_of, check_request, worst
-from packshot_client._course import Attempt, Course, Dispatcher
+from packshot_client._channels import (
+    Lane,
+    channel_options,
+    check_of,
+    check_request,
+    stream_metadata,
+    worst,
+)
+from packshot_client._course import Course
+from packshot_client._dispatcher import Attempt, Dispatcher
 from packshot_client._exceptions import ClientClosedError, ForeignUseError
 from packshot_client._observation import logger
 from packshot_client._protocol import Method
@@ -67,7 +75,7 @@ class TaskTransport:
             ForeignUseError: This is another event loop than the one that used it first.
             RequestError: The call failed.
         """
-        self._prepare()
+        self.prepare()
         course = Course(self.shared, call)
         while True:
             attempt = course.attempt()
@@ -77,7 +85,7 @@ class TaskTransport:
                     await self._register(attempt, region)
                 delay_s = course.hedge_delay_s()
                 if delay_s is None:
-                    response = await self._start(attempt, call.method, call.message)
+                    response = await self.start(attempt, call.method, call.message)
                 else:
                     attempt, response = await self._race(course, attempt, delay_s)
             except grpc.aio.AioRpcError as failure:
@@ -86,10 +94,10 @@ class TaskTransport:
                 attempt = lost.attempt
                 pause_s = course.failed(attempt, lost.failure, retry=not self.closed)
             except asyncio.CancelledError:
-                pause_s = self._cancelled(course, attempt)
+                pause_s = self.cancelled(course, attempt)
             except grpc.aio.UsageError:
                 # The channel was closed just before the call.
-                pause_s = self._cancelled(course, attempt)
+                pause_s = self.cancelled(course, attempt)
             else:
                 return course.answered(attempt, response, time.perf_counter() - started)
             if pause_s:
@@ -97,7 +105,7 @@ class TaskTransport:
 
     async def connect(self, timeout_s: float) -> None:
         """Open every channel, and wait until each is connected or ``timeout_s`` is over."""
-        self._prepare()
+        self.prepare()
         await self._refresh_names()
         waiting = [
             asyncio.ensure_future(lane.channel.channel_ready())
@@ -109,7 +117,13 @@ class TaskTransport:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Begin to watch the replicas, on the first call.
+
+        Raises:
+            ClientClosedError: The client is closed.
+            ForeignUseError: This is another event loop than the one that used it first.
+        """
         if self.closed:
             raise ClientClosedError("this client is closed: make a new one")
         loop = asyncio.get_running_loop()
@@ -125,7 +139,7 @@ class TaskTransport:
             self.shared.replicas.on_change = self._wake.set
             self._watcher = loop.create_task(self._watch(), name="packshot-health")
 
-    def _cancelled(self, course: Course[Any], attempt: Attempt) -> float:
+    def cancelled(self, course: Course[Any], attempt: Attempt, *, retry: bool = True) -> float:
         """The call was cancelled: by its task, by ``close()``, or as its replica is silent."""
         task = asyncio.current_task()
         # Python 3.10 cannot tell whether the task itself is to end.
@@ -134,13 +148,16 @@ class TaskTransport:
             words = "the client was closed"
             return course.refused(attempt, grpc.StatusCode.CANCELLED, words, None, retry=False)
         if not wanted and attempt.generation != attempt.replica.generation:
-            return course.lost(attempt)
+            return course.lost(attempt, retry=retry)
         course.abandoned(attempt)
         raise asyncio.CancelledError
 
-    def _start(self, attempt: Attempt, method: Method, message: Any) -> Any:
+    def start(self, attempt: Attempt, method: Method, message: Any) -> Any:
+        """Send on the connection whose turn it is; what comes back is to be awaited."""
         lanes = self._lanes_of(attempt.replica)
         send = lanes[next(self._turn) % len(lanes)].method(method)
+        if method.streams:
+            return send([message], timeout=attempt.timeout_s, metadata=stream_metadata(attempt))
         return send(message, timeout=attempt.timeout_s, metadata=attempt.metadata)
 
     def _lanes_of(self, replica: Replica) -> list[Lane]:
@@ -161,7 +178,7 @@ class TaskTransport:
 
     async def _register(self, attempt: Attempt, region: Region) -> None:
         call = region.registration(attempt.timeout_s)
-        await self._start(attempt, call.method, call.message)
+        await self.start(attempt, call.method, call.message)
         attempt.replica.regions.add(region.name)
 
     async def _race(
@@ -170,7 +187,7 @@ class TaskTransport:
         running: dict[asyncio.Task[Any], Attempt] = {}
 
         async def answer(attempt: Attempt) -> Any:
-            return await self._start(attempt, course.call.method, course.call.message)
+            return await self.start(attempt, course.call.method, course.call.message)
 
         def start(attempt: Attempt) -> None:
             running[asyncio.create_task(answer(attempt))] = attempt
@@ -245,7 +262,7 @@ class TaskTransport:
             logger.warning("%s cannot be resolved: %s", name, error)
             return
         # Closed only when their last calls must have ended.
-        close_at = time.monotonic() + self.shared.config.timeout_s
+        close_at = time.monotonic() + self.shared.longest_timeout_s
         gone = self.shared.replicas.update(addresses)
         self._retired += [(close_at, self._lanes.pop(r)) for r in gone if r in self._lanes]
 

@@ -17,7 +17,8 @@ import grpc
 from packshot_client._addresses import resolve
 from packshot_client._calls import Call
 from packshot_client._channels import Lane, channel_options, check_of, check_request, worst
-from packshot_client._course import Attempt, Course, Dispatcher
+from packshot_client._course import Course
+from packshot_client._dispatcher import Attempt, Dispatcher
 from packshot_client._exceptions import ClientClosedError, ForeignUseError
 from packshot_client._observation import logger
 from packshot_client._protocol import Method
@@ -71,7 +72,7 @@ class ThreadTransport:
             ForeignUseError: This is another process than the one that used it first.
             RequestError: The call failed.
         """
-        self._prepare()
+        self.prepare()
         course = Course(self.shared, call)
         while True:
             attempt = course.attempt()
@@ -81,7 +82,7 @@ class ThreadTransport:
                     self._register(attempt, region)
                 delay_s = course.hedge_delay_s()
                 if delay_s is None:
-                    response = self._method(attempt.replica, call.method)(
+                    response = self.method(attempt.replica, call.method)(
                         call.message, timeout=attempt.timeout_s, metadata=attempt.metadata
                     )
                 else:
@@ -103,7 +104,7 @@ class ThreadTransport:
 
     def connect(self, timeout_s: float) -> None:
         """Open every channel, and wait until each is connected or ``timeout_s`` is over."""
-        self._prepare()
+        self.prepare()
         deadline = time.perf_counter() + timeout_s
         self._refresh_names()
         waiting = [
@@ -116,7 +117,13 @@ class ThreadTransport:
                 future.result(timeout=max(0.0, deadline - time.perf_counter()))
             future.cancel()
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Begin to watch the replicas, on the first call.
+
+        Raises:
+            ClientClosedError: The client is closed.
+            ForeignUseError: This is another process than the one that used it first.
+        """
         if self.closed:
             raise ClientClosedError("this client is closed: make a new one")
         if self._pid == os.getpid():
@@ -133,7 +140,8 @@ class ThreadTransport:
                 f"{os.getpid()}: make a client after the fork"
             )
 
-    def _method(self, replica: Replica, method: Method) -> Any:
+    def method(self, replica: Replica, method: Method) -> Any:
+        """A method on the connection whose turn it is."""
         lanes = self._lanes.get(replica) or self._lanes_of(replica)
         return lanes[next(self._turn) % len(lanes)].method(method)
 
@@ -159,7 +167,7 @@ class ThreadTransport:
 
     def _register(self, attempt: Attempt, region: Region) -> None:
         call = region.registration(attempt.timeout_s)
-        method = self._method(attempt.replica, call.method)
+        method = self.method(attempt.replica, call.method)
         method(call.message, timeout=attempt.timeout_s, metadata=attempt.metadata)
         attempt.replica.regions.add(region.name)
 
@@ -168,7 +176,7 @@ class ThreadTransport:
         running: dict[Attempt, Any] = {}
 
         def start(attempt: Attempt) -> None:
-            future = self._method(attempt.replica, course.call.method).future(
+            future = self.method(attempt.replica, course.call.method).future(
                 course.call.message, timeout=attempt.timeout_s, metadata=attempt.metadata
             )
             running[attempt] = future
@@ -243,7 +251,7 @@ class ThreadTransport:
             logger.warning("%s cannot be resolved: %s", name, error)
             return
         # Closed only when their last calls must have ended.
-        close_at = time.monotonic() + self.shared.config.timeout_s
+        close_at = time.monotonic() + self.shared.longest_timeout_s
         gone = self.shared.replicas.update(addresses)
         with self._lock:
             self._retired += [(close_at, self._lanes.pop(r)) for r in gone if r in self._lanes]

@@ -1,78 +1,59 @@
-"""The commands of ``packshot``: score and demo here, those about servers in ``server_commands``."""
+"""The commands of ``packshot``: score and demo here, the others in modules of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from packshot.contracts import DECISIONS, DEFAULT_POLICY
+from packshot.contracts import DEFAULT_POLICY
 from packshot_client import demo as demo_photos
 from packshot_client._config import ClientConfig
 from packshot_client._exceptions import ClientError, ConfigError, ImageSourceError
-from packshot_client._results import Language
 from packshot_client._sync import PackshotClient
+from packshot_client.borrowed_commands import add_borrowed_commands
+from packshot_client.generate_command import GENERATE_HELP, generate
 from packshot_client.options import (
     DEFAULT_SERVER,
     Ca,
     Certificate,
     ExitCode,
+    FailOn,
     Header,
     Json,
     Key,
+    Lang,
+    LanguageOption,
+    Policy,
     Server,
     UseTls,
+    decided,
     security,
     stop,
 )
 from packshot_client.photos import ScoredPhoto, photo_files, scored_photos
+from packshot_client.picture_commands import add_picture_commands
+from packshot_client.progress import require_server, tracked
 from packshot_client.records import csv_document, json_document
 from packshot_client.report import ReportContext, report_html
 from packshot_client.server_commands import add_server_commands
 from packshot_client.table import print_rich, print_table
-
-_MANY: Final = 4
-"""From this many photos on, a progress bar is worth its space."""
-
-
-class FailOn(str, Enum):
-    """From which decision on ``packshot score`` exits with 1."""
-
-    REJECT = "reject"
-    REVIEW = "review"
-    NEVER = "never"
-
-
-class Lang(str, Enum):
-    """Language of advice and reports."""
-
-    EN = "en"
-    ZH = "zh"
-
-    @property
-    def language(self) -> Language:
-        return "zh" if self is Lang.ZH else "en"
-
+from packshot_client.writing import check_writable, encoded, write_text
 
 app = typer.Typer(
-    help="Score product photos on a packshot server.",
+    help="Score, mend and make product photos on a packshot server.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-add_server_commands(app)
 
-Policy = Annotated[str, typer.Option(help="Marketplace policy that decides.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds that each photo may take.")]
 Concurrency = Annotated[int, typer.Option(min=1, help="Photos under way at a time.")]
-LanguageOption = Annotated[Lang, typer.Option("--lang", help="Language of advice and report.")]
 
 _DEFAULTS: Final = ClientConfig()
 
@@ -121,7 +102,7 @@ def score(
     header: Header = None,
 ) -> None:
     language = lang.language
-    _check_writable(html, csv)
+    check_writable(html, csv)
     try:
         files = photo_files(paths)
         config = ClientConfig(
@@ -134,16 +115,16 @@ def score(
     except (ConfigError, ImageSourceError) as error:
         raise stop(error.message, ExitCode.USAGE) from None
     if json_output:
-        typer.echo(_encoded(json_document(photos)), nl=False)
+        typer.echo(encoded(json_document(photos)), nl=False)
     else:
         print_table(photos, language, Console())
     if csv is not None:
-        _write(csv, csv_document(photos, language))
+        write_text(csv, csv_document(photos, language))
     if html is not None:
         context = ReportContext(
             policy=policy, server=server, scored_at=datetime.now(), language=language
         )
-        _write(html, report_html(photos, context))
+        write_text(html, report_html(photos, context))
     raise typer.Exit(exit_code(photos, fail_on))
 
 
@@ -177,9 +158,9 @@ def demo(
     context = ReportContext(
         policy=policy, server=server, scored_at=datetime.now(), language=lang.language
     )
-    _write(out / "report.html", report_html(scored, context))
+    write_text(out / "report.html", report_html(scored, context))
     if json_output:
-        typer.echo(_encoded(json_document(scored)), nl=False)
+        typer.echo(encoded(json_document(scored)), nl=False)
     if any(photo.error for photo in scored):
         raise typer.Exit(ExitCode.NOT_SCORED)
     comparisons = demo_photos.compare(originals, scored)
@@ -195,54 +176,23 @@ def demo(
     typer.echo("\nEvery spoilt copy scores below its original.", err=json_output)
 
 
+add_picture_commands(app)
+app.command(help=GENERATE_HELP)(generate)
+add_borrowed_commands(app)
+add_server_commands(app)
+
+
 def exit_code(photos: Sequence[ScoredPhoto], fail_on: FailOn) -> ExitCode:
     """The exit code of ``packshot score``. Photos without a score outweigh bad ones."""
     if any(photo.error for photo in photos):
         return ExitCode.NOT_SCORED
-    if fail_on is FailOn.NEVER:
-        return ExitCode.OK
-    failing = DECISIONS[DECISIONS.index(fail_on.value) :]
-    bad = any(photo.result and photo.result.decision in failing for photo in photos)
-    return ExitCode.NOT_ACCEPTED if bad else ExitCode.OK
+    return decided([photo.result.decision for photo in photos if photo.result], fail_on)
 
 
 def _scored(
     server: str, files: Sequence[Path], *, policy: str, config: ClientConfig
 ) -> list[ScoredPhoto]:
     with PackshotClient(server, config=config) as client:
-        found = client.health()
-        if not found.reachable:
-            raise stop(found.problem, ExitCode.UNREACHABLE)
-        console = Console(stderr=True)
-        columns = (
-            TextColumn("Scoring"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        hidden = len(files) < _MANY or not console.is_terminal
-        with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-            scores = scored_photos(client, files, policy=policy)
-            return list(progress.track(scores, total=len(files)))
-
-
-def _check_writable(*outputs: Path | None) -> None:
-    for output in outputs:
-        if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
-            raise stop(
-                f"{output} cannot be written: give a file in a folder that exists.", ExitCode.USAGE
-            )
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_bytes(_encoded(text))
-    except OSError as error:
-        message = f"{path} cannot be written: {error.strerror or error}."
-        raise stop(message, ExitCode.USAGE) from None
-    typer.echo(f"Wrote {path}", err=True)
-
-
-def _encoded(text: str) -> bytes:
-    # File names need not be Unicode: their odd bytes become escapes, which JSON reads back.
-    return text.encode("utf-8", "backslashreplace")
+        require_server(client)
+        scores = scored_photos(client, files, policy=policy)
+        return list(tracked(scores, "Scoring", len(files)))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from collections.abc import Iterable
+from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from packshot.contracts import DECISIONS
 from packshot_client._exceptions import ConfigError
+from packshot_client._pictures import OutputFormat
+from packshot_client._results import Language
 from packshot_client._security import Security, Tls
 
 DEFAULT_SERVER: Final = "localhost:8001"
@@ -24,6 +28,39 @@ class ExitCode(IntEnum):
     UNREACHABLE = 4
 
 
+class FailOn(str, Enum):
+    """From which decision on a command exits with 1."""
+
+    REJECT = "reject"
+    REVIEW = "review"
+    NEVER = "never"
+
+
+class Lang(str, Enum):
+    """Language of advice and reports."""
+
+    EN = "en"
+    ZH = "zh"
+
+    @property
+    def language(self) -> Language:
+        return "zh" if self is Lang.ZH else "en"
+
+
+class Format(str, Enum):
+    """Format of the pictures that are written."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    WEBP = "webp"
+
+
+FormatOption = Annotated[
+    Format | None,
+    typer.Option("--format", help="Format of the pictures; else the server's choice."),
+]
+Policy = Annotated[str, typer.Option(help="Marketplace policy that decides.")]
+LanguageOption = Annotated[Lang, typer.Option("--lang", help="Language of advice and report.")]
 Server = Annotated[
     str,
     typer.Option(
@@ -47,6 +84,19 @@ Header = Annotated[
         envvar="PACKSHOT_HEADERS",
     ),
 ]
+
+
+def output_format(chosen: Format | None) -> OutputFormat | None:
+    """What the client calls it."""
+    return None if chosen is None else chosen.value
+
+
+def decided(decisions: Iterable[str], fail_on: FailOn) -> ExitCode:
+    """The exit code for photos with these decisions."""
+    if fail_on is FailOn.NEVER:
+        return ExitCode.OK
+    failing = DECISIONS[DECISIONS.index(fail_on.value) :]
+    return ExitCode.NOT_ACCEPTED if {*decisions} & {*failing} else ExitCode.OK
 
 
 def security(

@@ -40,30 +40,61 @@ class ScoredPhoto:
         return self.outcome if isinstance(self.outcome, ClientError) else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class FoundPhoto:
+    """One photo to work on.
+
+    Attributes:
+        path: Where it is.
+        place: Its name below the folder that was given, with that folder's name where several
+            were; its bare name if it was given itself.
+    """
+
+    path: Path
+    place: Path
+
+
 def photo_files(paths: Iterable[Path]) -> list[Path]:
-    """The files to score: files as named, folders searched to their depth, in order of name.
+    """The files of :func:`found_photos`."""
+    return [photo.path for photo in found_photos(paths)]
+
+
+def found_photos(paths: Iterable[Path], besides: Path | None = None) -> list[FoundPhoto]:
+    """The photos to work on: files as named, folders searched to their depth, in order of name.
 
     A file that is named twice, or also lies in a named folder, counts once. Hidden files and
     folders inside a folder are passed over.
 
+    Args:
+        paths: Files and folders.
+        besides: A folder that is passed over where it lies in another one.
+
     Raises:
         ImageSourceError: A path is not there, or a folder holds no photo.
     """
-    files: dict[Path, Path] = {}
+    files: dict[Path, FoundPhoto] = {}
+    paths = list(paths)
+    several = sum(path.is_dir() for path in paths) > 1
     for path in paths:
         if path.is_dir():
-            found = _folder_photos(path)
+            # Resolved, since ".." is no name for a folder.
+            above = Path(path.resolve().name) if several else Path()
+            found = [
+                FoundPhoto(path=file, place=above / file.relative_to(path))
+                for file in _folder_photos(path)
+                if besides is None or not file.resolve().is_relative_to(besides.resolve())
+            ]
             if not found:
                 raise ImageSourceError(
                     f"the folder {path} holds no photos; looked for "
                     f"{', '.join(sorted(SUFFIXES))} at any depth"
                 )
         elif path.exists():
-            found = [path]
+            found = [FoundPhoto(path=path, place=Path(path.name))]
         else:
             raise ImageSourceError(f"there is no file or folder {path}")
-        for file in found:
-            files.setdefault(file.resolve(), file)
+        for photo in found:
+            files.setdefault(photo.path.resolve(), photo)
     return list(files.values())
 
 

@@ -1,4 +1,4 @@
-"""Records: scored photos as JSON and CSV, for other programs."""
+"""Records: what became of photos as JSON and CSV, for other programs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from io import StringIO
 from typing import Any
 
 from packshot.contracts import ATTRIBUTES
+from packshot_client._exceptions import ClientError
+from packshot_client._pictures import OptimizedPicture
 from packshot_client._results import Language
 from packshot_client.photos import ScoredPhoto
+from packshot_client.pictures import MadePicture
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -21,8 +24,16 @@ def json_document(photos: Iterable[ScoredPhoto]) -> str:
     Each has ``file`` and ``error``; ``error`` is ``null`` and the rest the fields of
     ``QualityResult`` if it was scored, else an object with ``type`` and ``message``.
     """
-    lines = [json.dumps(_json_record(photo), ensure_ascii=False) for photo in photos]
-    return "[\n" + ",\n".join(lines) + "\n]\n"
+    return _array(_json_record(photo) for photo in photos)
+
+
+def picture_document(made: Iterable[MadePicture[Any]]) -> str:
+    """A JSON array with one object per photo that a picture was made of, each on its own line.
+
+    Each has ``file``, ``error`` and ``out``; the rest are the fields of the result, and ``gain``
+    where there are two scores, if there is one.
+    """
+    return _array(_picture_record(one) for one in made)
 
 
 def csv_document(photos: Iterable[ScoredPhoto], language: Language) -> str:
@@ -54,12 +65,29 @@ _COLUMNS = (
 )
 
 
+def _array(records: Iterable[dict[str, Any]]) -> str:
+    lines = [json.dumps(record, ensure_ascii=False) for record in records]
+    return "[\n" + ",\n".join(lines) + "\n]\n"
+
+
 def _json_record(photo: ScoredPhoto) -> dict[str, Any]:
     file = str(photo.path)
     if photo.result is not None:
         return {"file": file, "error": None, **photo.result.as_dict()}
-    error = photo.error
-    return {"file": file, "error": {"type": type(error).__name__, "message": str(error)}}
+    return {"file": file, "error": error_record(photo.error)}
+
+
+def _picture_record(made: MadePicture[Any]) -> dict[str, Any]:
+    file = str(made.path)
+    if made.result is None:
+        return {"file": file, "error": error_record(made.error), "out": None}
+    gain = {"gain": made.result.gain} if isinstance(made.result, OptimizedPicture) else {}
+    return {"file": file, "error": None, "out": str(made.out), **gain, **made.result.as_dict()}
+
+
+def error_record(error: ClientError | None) -> dict[str, str]:
+    """Why there is no result, as JSON."""
+    return {"type": type(error).__name__, "message": str(error)}
 
 
 def _csv_record(photo: ScoredPhoto, language: Language) -> dict[str, Any]:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
-
-import jinja2
+from typing import Any
 
 from packshot.contracts import ATTRIBUTES
 from packshot_client._results import Language, QualityMap, QualityResult
+from packshot_client.pages import common_folder, name_below, page
 from packshot_client.photos import FAILED, ScoredPhoto, decision_counts
 from packshot_client.thumbnails import thumbnail_uri
 from packshot_client.wording import WORDS
-
-_TEMPLATES: Final = Path(__file__).parent / "templates"
-_GOOD, _FAIR = 0.7, 0.45
-"""Bounds of an attribute's colour in the report; decisions are the policy's alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,18 +49,10 @@ def report_html(
     """
     words = WORDS[context.language]
     results = [photo.result for photo in photos if photo.result]
-    folder = _common_folder([photo.path for photo in photos])
+    folder = common_folder([photo.path for photo in photos])
     models = sorted({f"{result.model} {result.model_version}" for result in results})
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["level"] = _level
-    environment.filters["kilobytes"] = _size_words
-    return environment.get_template("report.html").render(
+    return page(
+        "report.html",
         words=words,
         language=context.language,
         title=context.title or words["title"],
@@ -84,7 +70,7 @@ def report_html(
             if photo.result
         ],
         failures=[
-            {"name": _name(photo.path, folder), "message": photo.error.message}
+            {"name": name_below(photo.path, folder), "message": photo.error.message}
             for photo in photos
             if photo.error
         ],
@@ -101,7 +87,7 @@ def _card(
 ) -> dict[str, Any]:
     attributes = result.attributes.as_dict()
     return {
-        "name": _name(path, folder),
+        "name": name_below(path, folder),
         "result": result,
         "thumbnail": thumbnail(path),
         "heat": heat_cells(result.quality_map) if result.quality_map else None,
@@ -130,25 +116,3 @@ def heat_cells(quality_map: QualityMap) -> list[list[float]]:
         ]
         for row in rows
     ]
-
-
-def _level(value: float) -> str:
-    return "good" if value >= _GOOD else "fair" if value >= _FAIR else "poor"
-
-
-def _size_words(size_bytes: int) -> str:
-    kilobytes = size_bytes / 1000
-    return f"{kilobytes / 1000:.1f} MB" if kilobytes >= 1000 else f"{kilobytes:.0f} kB"
-
-
-def _common_folder(paths: Sequence[Path]) -> Path | None:
-    try:
-        return Path(os.path.commonpath([path.parent for path in paths]))
-    except ValueError:
-        return None
-
-
-def _name(path: Path, folder: Path | None) -> str:
-    if folder is not None and path.is_relative_to(folder):
-        path = path.relative_to(folder)
-    return str(path)

@@ -19,7 +19,7 @@ from packshot_client._exceptions import (
     RequestError,
     ServerUnavailableError,
 )
-from packshot_client._results import Health
+from packshot_client._server_facts import Health
 from packshot_client._sync import PackshotClient
 from packshot_client.options import (
     DEFAULT_SERVER,

@@ -14,7 +14,7 @@ from packshot_client._results import Language
 from packshot_client.photos import FAILED, ScoredPhoto, decision_counts
 from packshot_client.wording import WORDS, first_advice
 
-_STYLES: Final = {"accept": "green", "review": "yellow", "reject": "red", FAILED: "magenta"}
+DECISION_STYLES: Final = {"accept": "green", "review": "yellow", "reject": "red", FAILED: "magenta"}
 _PIPE_WIDTH: Final = 10_000
 """Wide enough that no row is ever cut or wrapped, so that grep and cut see whole rows."""
 
@@ -60,13 +60,13 @@ def _row(photo: ScoredPhoto, language: Language) -> tuple[Text, ...]:
     result = photo.result
     if result is None:
         message = photo.error.message if photo.error else ""
-        failed = Text(words[FAILED], style=_STYLES[FAILED])
+        failed = Text(words[FAILED], style=DECISION_STYLES[FAILED])
         return name, Text("-"), failed, Text("-"), Text(one_line(message))
     worst = getattr(result.attributes, result.worst_attribute)
     return (
         name,
         Text(f"{result.score:.1f}"),
-        Text(words[result.decision], style=_STYLES[result.decision]),
+        Text(words[result.decision], style=DECISION_STYLES[result.decision]),
         Text(f"{words[result.worst_attribute]} {worst:.2f}"),
         Text(one_line(first_advice(result, language)) or "-"),
     )

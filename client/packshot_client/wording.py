@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from packshot_client._pictures import OptimizedPicture
 from packshot_client._results import Language, QualityResult
 
 WORDS: Final[dict[Language, dict[str, str]]] = {
@@ -46,6 +47,40 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
         "compression": "compression",
         "resolution": "resolution",
         "composition": "composition",
+        "optimization_title": "Photo optimization report",
+        "before": "Before",
+        "after": "After",
+        "made": "Made",
+        "fixes": "Fixes",
+        "steps": "What was tried",
+        "beyond_repair": "No software can mend",
+        "nothing_beyond": "Nothing: all that is left is in the list of reasons.",
+        "improved": "improved",
+        "unchanged": "unchanged",
+        "mean_rise": "Mean rise of improved photos",
+        "passing": "accepted, before and after",
+        "detail": "At its own pixels, where most has changed",
+        "compare": "Show how much of the picture after",
+        "left_reasons": "Reasons left",
+        "because": "for",
+        "nothing_tried": "Nothing was tried.",
+        "fix_tone": "light and colour",
+        "fix_restore": "restoration",
+        "fix_restore_half": "half of restoration",
+        "why_better": "kept",
+        "why_no_gain": "dropped, as it gains too little",
+        "why_worse_decision": "dropped, as the decision gets worse",
+        "why_new_fault": "dropped, as it brings a new fault",
+        "stopped_passes": "The picture passes.",
+        "stopped_nothing_to_mend": "There is nothing here that a fix could mend.",
+        "stopped_no_fix_left": "No other fix helps.",
+        "stopped_rounds": "The most rounds allowed were used.",
+        "cause_out_of_focus": "out of focus",
+        "cause_cut_off": "cut off",
+        "cause_few_pixels": "too few pixels",
+        "cause_arrangement": "arrangement",
+        "cause_file": "the file",
+        "cause_still_low": "still low",
     },
     "zh": {
         "title": "照片质量报告",
@@ -86,6 +121,40 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
         "compression": "压缩",
         "resolution": "分辨率",
         "composition": "构图",
+        "optimization_title": "照片优化报告",
+        "before": "之前",
+        "after": "之后",
+        "made": "生成时间",
+        "fixes": "修复",
+        "steps": "尝试过的修复",
+        "beyond_repair": "软件无法修复",
+        "nothing_beyond": "没有：剩余问题见原因列表。",
+        "improved": "已改善",
+        "unchanged": "未改动",
+        "mean_rise": "改善照片的平均提升",
+        "passing": "通过（之前与之后）",
+        "detail": "原始像素，变化最大处",
+        "compare": "显示多少修复后的图片",
+        "left_reasons": "剩余原因",
+        "because": "针对",
+        "nothing_tried": "没有尝试任何修复。",
+        "fix_tone": "光线与色彩",
+        "fix_restore": "修复",
+        "fix_restore_half": "半强度修复",
+        "why_better": "采用",
+        "why_no_gain": "放弃：提升太小",
+        "why_worse_decision": "放弃：结论变差",
+        "why_new_fault": "放弃：带来新问题",
+        "stopped_passes": "图片已通过。",
+        "stopped_nothing_to_mend": "没有可以修复的问题。",
+        "stopped_no_fix_left": "其他修复没有帮助。",
+        "stopped_rounds": "已达到最多轮数。",
+        "cause_out_of_focus": "失焦",
+        "cause_cut_off": "被截断",
+        "cause_few_pixels": "像素太少",
+        "cause_arrangement": "构图安排",
+        "cause_file": "文件",
+        "cause_still_low": "仍然偏低",
     },
 }
 """By language and key. Decisions and attributes are keyed by their names in the contract."""
@@ -94,3 +163,8 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
 def first_advice(result: QualityResult, language: Language) -> str:
     """The weightiest thing to do about a photo; empty if there is nothing."""
     return result.advice[0].text.in_language(language) if result.advice else ""
+
+
+def kept_fixes(picture: OptimizedPicture, language: Language) -> list[str]:
+    """The names of the fixes that are in a picture."""
+    return [WORDS[language][f"fix_{step.fix}"] for step in picture.steps if step.kept]

@@ -34,6 +34,19 @@ def client(triton: TritonProcess) -> Iterator[PackshotClient]:
         yield opened
 
 
+def test_a_server_that_hides_its_repository_tells_of_the_served_models(
+    client: PackshotClient,
+) -> None:
+    states = client.models()
+    assert {"quality", "quality_net"} <= {state.name for state in states}
+    assert {state.state for state in states} == {"READY"}
+
+
+async def test_it_tells_asyncio_the_same(client: PackshotClient, triton: TritonProcess) -> None:
+    async with AsyncPackshotClient(triton.grpc_address) as other:
+        assert await other.models() == client.models()
+
+
 @pytest.fixture
 def coffee(photo_files: dict[str, bytes]) -> bytes:
     """One real photograph."""

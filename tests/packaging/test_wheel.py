@@ -134,8 +134,8 @@ def test_base_install_is_grpc_and_little_else(python: Path) -> None:
 
 SAMPLE = """
 from packshot_client import (
-    AsyncPackshotClient, ClientConfig, ClientError, Hedging, PackshotClient, PixelScore,
-    QualityResult, ScoreOutcome,
+    AsyncPackshotClient, ClientConfig, ClientError, Enhance, Generate, Hedging, Optimize,
+    PackshotClient, PixelScore, QualityResult, ScoreOutcome,
 )
 
 config = ClientConfig(timeout_s=1.0, hedging=Hedging(delay_s=0.1))
@@ -153,11 +153,25 @@ async def one(address: str) -> str:
         reveal_type(client.score_many([b"data"]))
         return (await client.score(b"data")).decision
 
+async def pictures(client: PackshotClient, other: AsyncPackshotClient) -> None:
+    reveal_type(client.enhance("photo.jpg", format="webp"))
+    reveal_type(client.map(Optimize(policy="google"), [b"data"]))
+    reveal_type(await other.optimize(b"data"))
+    reveal_type(other.map(Enhance(), [b"data"]))
+    reveal_type(client.generate("watches")[0].seed)
+    async for picture in other.generate_stream("watches", count=100):
+        reveal_type(picture)
+    with client as same:
+        reveal_type(same)
+
 def wrong(client: PackshotClient) -> None:
     client.score(3)
     client.score(b"data", timeout=1.0)
     client.score(b"data").scores
     ClientConfig(retries=3)
+    client.enhance(b"data", format="gif")
+    client.upscale(b"data", scale="2")
+    client.map(Generate(category="watches"), [b"data"])
 """
 
 
@@ -175,6 +189,16 @@ def test_types_as_a_user_of_the_wheel_sees_them(python: Path, tmp_path: Path) ->
         "float | None",
         "QualityResult",
         "AsyncIterator[QualityResult | ClientError]",
+        "Picture",
+        "Iterator[OptimizedPicture | ClientError]",
+        "OptimizedPicture",
+        "AsyncIterator[Picture | ClientError]",
+        "int",
+        "GeneratedPicture",
+        "PackshotClient",
     ], done.stdout
     errors = re.findall(r"error: .*\[([\w-]+)\]", done.stdout)
-    assert errors == ["arg-type", "call-arg", "attr-defined", "arg-type"], done.stdout
+    assert errors == [
+        *("arg-type", "call-arg", "attr-defined", "arg-type"),
+        *("arg-type", "arg-type", "arg-type"),
+    ], done.stdout

@@ -29,11 +29,13 @@ class Method:
         name: As in the service.
         encode: Request message to bytes.
         decode: Bytes to response message.
+        streams: Whether requests and responses are streams.
     """
 
     name: str
     encode: Callable[[Any], bytes]
     decode: Callable[[bytes], Any]
+    streams: bool = False
 
     @property
     def path(self) -> str:
@@ -61,6 +63,14 @@ METHODS: Final = {
         "SystemSharedMemoryUnregister",
     )
 }
-"""By name."""
+"""Methods with one response, by name."""
 
-__all__ = ["METHODS", "Method", "messages"]
+STREAM_INFER: Final = Method(
+    name="ModelStreamInfer",
+    encode=messages.ModelInferRequest.SerializeToString,
+    decode=messages.ModelStreamInferResponse.FromString,
+    streams=True,
+)
+"""Any number of responses to a request, for decoupled models."""
+
+__all__ = ["METHODS", "STREAM_INFER", "Method", "messages"]

@@ -31,7 +31,7 @@ def folder(photo_files: dict[str, bytes], tmp_path: Path) -> Path:
 
 def example(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(DOCS / "examples" / name), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
 
 
 async def test_the_ad_service(
@@ -75,6 +75,21 @@ def test_the_batch_job(triton: TritonProcess, folder: Path) -> None:
     assert [Path(line["file"]).name for line in lines if "error" in line] == ["broken.jpg"]
 
 
+def test_the_job_that_mends(
+    enhancing_triton: TritonProcess, photo_files: dict[str, bytes], tmp_path: Path
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "fixed"
+    photos.mkdir()
+    (photos / "coffee.jpg").write_bytes(photo_files["coffee"])
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    done = example("mend_job.py", enhancing_triton.grpc_address, photos, out)
+    assert done.returncode == 1, done.stderr
+    lines = {Path(line["file"]).name: line for line in map(json.loads, done.stdout.splitlines())}
+    assert "error" in lines["broken.jpg"]
+    assert lines["coffee.jpg"]["gain"] >= 0
+    assert (out / "coffee.jpg").stat().st_size > 0
+
+
 def test_client_md_has_python() -> None:
     assert len(BLOCKS) >= 5
 
@@ -82,16 +97,16 @@ def test_client_md_has_python() -> None:
 @pytest.mark.parametrize("block", BLOCKS)
 def test_the_python_of_client_md_runs(
     block: str,
-    triton: TritonProcess,
+    enhancing_triton: TritonProcess,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(folder)
     (folder / "photo.jpg").write_bytes((folder / "coffee.jpg").read_bytes())
-    port = triton.grpc_address.rpartition(":")[2]
+    port = enhancing_triton.grpc_address.rpartition(":")[2]
     names = {
         "pixels": np.zeros((300, 400, 3), dtype=np.uint8),
         "photos": [folder / "coffee.jpg", folder / "rocket.jpg"],
-        "address": triton.grpc_address,
+        "address": enhancing_triton.grpc_address,
     }
     exec(re.sub(r"[\w-]+:8001", f"localhost:{port}", block), names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -87,29 +88,35 @@ def test_the_deadline_holds_on_a_frozen_server(
     start_replica: Callable[..., Any], face: str
 ) -> None:
     replica = start_replica()
-    timeout_s = 0.5
+    timeout_s, calls = 0.2, 7
 
-    def late_by_sync() -> float:
+    def late_by_sync() -> list[float]:
+        late = []
         with PackshotClient(replica.address) as client:
             client.score(b"good")
             replica.freeze()
-            started = time.perf_counter()
-            with pytest.raises(DeadlineExceededError):
-                client.score(b"good", timeout_s=timeout_s)
-            return time.perf_counter() - started - timeout_s
+            for _ in range(calls):
+                started = time.perf_counter()
+                with pytest.raises(DeadlineExceededError):
+                    client.score(b"good", timeout_s=timeout_s)
+                late.append(time.perf_counter() - started - timeout_s)
+        return late
 
-    async def late_by_async() -> float:
+    async def late_by_async() -> list[float]:
+        late = []
         async with AsyncPackshotClient(replica.address) as client:
             await client.score(b"good")
             replica.freeze()
-            started = time.perf_counter()
-            with pytest.raises(DeadlineExceededError):
-                await client.score(b"good", timeout_s=timeout_s)
-            return time.perf_counter() - started - timeout_s
+            for _ in range(calls):
+                started = time.perf_counter()
+                with pytest.raises(DeadlineExceededError):
+                    await client.score(b"good", timeout_s=timeout_s)
+                late.append(time.perf_counter() - started - timeout_s)
+        return late
 
     late_s = late_by_sync() if face == "sync" else asyncio.run(late_by_async())
-    # 50 ms is the goal; the machine that tests may be busy.
-    assert -0.01 < late_s < 0.25
+    # The median: a machine that tests may take the processor away from single calls.
+    assert -0.01 < statistics.median(late_s) < 0.05
 
 
 def test_the_other_replica_takes_over_from_a_frozen_one(two_replicas: Any, load: Any) -> None:

@@ -1,4 +1,4 @@
-"""A real gRPC server in this process that answers as ``quality`` would, with canned verdicts."""
+"""A real gRPC server in this process that answers as the models would, with canned results."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from packshot.contracts import ATTRIBUTES
-from packshot_client._responses import quality_results
+from packshot_client._images import png_file
 from packshot_client._results import QualityResult
+from packshot_client._verdicts import quality_results
 
 VERDICT: dict[str, Any] = {
     "schema": 1,
@@ -99,6 +100,125 @@ def infer_response(*verdicts: Any, scores: list[float] | None = None, **header: 
     return response
 
 
+STEPS: dict[str, Any] = {
+    "schema": 1,
+    "changed": True,
+    "stopped": "passes",
+    "steps": [
+        {
+            "fix": "tone",
+            "because": ["exposure", "noise"],
+            "score": 62.0,
+            "gain": 0.5,
+            "kept": False,
+            "why": "no_gain",
+            "new_faults": [],
+        },
+        {
+            "fix": "restore",
+            "because": ["exposure", "noise"],
+            "score": 70.0,
+            "gain": 8.5,
+            "kept": True,
+            "why": "better",
+            "new_faults": [],
+        },
+    ],
+    "beyond_repair": [
+        {
+            "cause": "cut_off",
+            "advice": "cut_off",
+            "attribute": "composition",
+            "text": {"en": "Step back.", "zh": "请后退。"},
+        }
+    ],
+}
+
+
+def picture_response(
+    model: str, outputs: dict[str, list[bytes] | list[float]], **header: str
+) -> Any:
+    """A ``ModelInferResponse`` of a model that makes pictures; texts are BYTES, numbers FP32."""
+    response = service_pb2.ModelInferResponse(
+        **{"model_name": model, "model_version": "1", **header}
+    )
+    for name, values in outputs.items():
+        texts = [value for value in values if isinstance(value, bytes)]
+        numbers = [value for value in values if isinstance(value, float)]
+        datatype = "FP32" if numbers else "BYTES"
+        response.outputs.add(name=name, datatype=datatype, shape=[1, len(values)])
+        encoded = b"".join(struct.pack("<I", len(data)) + data for data in texts)
+        response.raw_output_contents.append(
+            struct.pack(f"<{len(numbers)}f", *numbers) if numbers else encoded
+        )
+    return response
+
+
+def picture_outputs(
+    image: bytes,
+    format: str = "JPEG",  # noqa: A002
+    **facts: Any,
+) -> dict[str, list[bytes] | list[float]]:
+    """The two outputs that all of those models have."""
+    found = {"format": format, "width": 64, "height": 48, "bytes": len(image), **facts}
+    return {"OUTPUT_IMAGE": [image], "OUTPUT_FACTS": [json.dumps(found).encode()]}
+
+
+def optimize_outputs(image: bytes, **facts: Any) -> dict[str, list[bytes] | list[float]]:
+    """The outputs of ``optimize``: better by 8.5 points, and accepted."""
+    after = {**VERDICT, "score": 70.0, "decision": "accept", "reasons": [], "advice": []}
+    return {
+        **picture_outputs(image, **facts),
+        "SCORES": [61.5, 70.0],
+        "VERDICT_BEFORE": [json.dumps(VERDICT).encode()],
+        "VERDICT_AFTER": [json.dumps(after).encode()],
+        "STEPS": [json.dumps(STEPS).encode()],
+    }
+
+
+def numbers_of(request: Any) -> dict[str, Any]:
+    """The whole numbers among the inputs of a request."""
+    formats = {"INT32": "<i", "INT64": "<q"}
+    return {
+        tensor.name: struct.unpack(formats[tensor.datatype], data)[0]
+        for tensor, data in zip(request.inputs, request.raw_input_contents, strict=True)
+        if tensor.datatype in formats
+    }
+
+
+def generated_response(request: Any, places: range, *, final: bool) -> Any:
+    """Pictures of one pixel for a request of ``generate`` or ``generate_stream``."""
+    given = numbers_of(request)
+    category = byte_elements(request.raw_input_contents[0])[0].decode()
+    seed = given.get("SEED", 1000)
+    facts = [
+        {
+            **{"format": "PNG", "width": 1, "height": 1, "bytes": len(PIXEL)},
+            **{"category": category, "seed": seed + place, "truncation": 0.7, "scale": 1},
+            **{"score": None, "tries": 1, "watermark": "packshot-1", "software": "packshot 0.1.0"},
+            "digital_source_type": "http://cv.iptc.org/newscodes/digitalsourcetype/"
+            "trainedAlgorithmicMedia",
+        }
+        for place in places
+    ]
+    summary = {
+        **{"category": category, "seed": seed, "truncation": 0.7, "scale": 1, "min_score": None},
+        **{"requested": given["COUNT"], "returned": places.stop, "tried": places.stop},
+        **{"best_refused": None, "complete": places.stop == given["COUNT"], "final": final},
+        "message": "" if places.stop == given["COUNT"] or not final else "Too few were good.",
+    }
+    outputs: dict[str, list[bytes] | list[float]] = {
+        "OUTPUT_IMAGE": [PIXEL for _ in places],
+        "OUTPUT_FACTS": [json.dumps(one).encode() for one in facts],
+        "SUMMARY": [json.dumps(summary).encode()],
+    }
+    return picture_response(request.model_name, outputs, id=request.id)
+
+
+PIXEL = png_file(1, 1, 2, b"\0\x10\x20\x30")
+"""A picture of one pixel."""
+
+
 @dataclass
 class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     """Answers by the first word of the image: ``bad``, ``slow``, ``busy``, ``odd``, or a score.
@@ -110,6 +230,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         deadlines_s: The gRPC deadline of each.
         metadata: The headers of all, one after the other.
         most_at_once: The largest number of requests under way at the same time.
+        stream: Answers a ModelStreamInfer request, with the context.
     """
 
     address: str = ""
@@ -118,6 +239,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     deadlines_s: list[float] = field(default_factory=list)
     metadata: list[tuple[str, Any]] = field(default_factory=list)
     most_at_once: int = 0
+    stream: Callable[[Any, Any], Iterator[Any]] | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     _under_way: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -162,11 +284,26 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
             with self._lock:
                 self._under_way -= 1
 
+    def ModelStreamInfer(self, request_iterator: Any, context: Any) -> Any:  # noqa: N802
+        request = next(request_iterator)
+        self.requests.append(request)
+        self.metadata.extend(context.invocation_metadata())
+        context.add_callback(self.cancelled.set)
+        assert self.stream is not None
+        for response, final in self.stream(request, context):
+            response.parameters["triton_final_response"].bool_param = final
+            yield service_pb2.ModelStreamInferResponse(infer_response=response)
+
     def _answer(self, request: Any, context: Any) -> Any:
-        images = byte_elements(request.raw_input_contents[0])
-        policy = "default"
-        if len(request.raw_input_contents) > 1:
-            policy = byte_elements(request.raw_input_contents[1])[0].decode()
+        given = {
+            tensor.name: byte_elements(data)
+            for tensor, data in zip(request.inputs, request.raw_input_contents, strict=True)
+            if tensor.datatype == "BYTES"
+        }
+        if request.model_name == "generate":
+            return generated_response(request, range(numbers_of(request)["COUNT"]), final=True)
+        images = given["IMAGE"]
+        policy = given.get("POLICY", [b"default"])[0].decode()
         notes = f"in ensemble 'quality', [request id: {request.id}]"
         if policy == "nowhere":
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{notes} Unknown policy 'nowhere'.")
@@ -186,10 +323,15 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
                 threading.Event().wait(float(rest) / 1000)
             if word == b"odd":
                 return infer_response(b"{}", id=request.id)
+        header = {"model_version": request.model_version or "3"}
+        if request.model_name != "quality":
+            kind = optimize_outputs if request.model_name == "optimize" else picture_outputs
+            wanted = given.get("FORMAT", [b"jpeg"])[0].decode().upper()
+            outputs = kind(b"made of " + images[0], format=wanted)
+            return picture_response(request.model_name, outputs, id=request.id, **header)
         verdicts, scores = zip(
             *(canned_verdict(image.partition(b" ")[0], policy) for image in images), strict=True
         )
-        header = {"model_version": request.model_version or "3"}
         return infer_response(*verdicts, scores=list(scores), id=request.id, **header)
 
 
@@ -261,6 +403,18 @@ def verdict() -> dict[str, Any]:
 def respond() -> Callable[..., Any]:
     """Makes ``ModelInferResponse`` messages."""
     return infer_response
+
+
+@pytest.fixture
+def pictures() -> Callable[..., Any]:
+    """Makes responses of ``generate_stream``: ``pictures(request, places, final=False)``."""
+    return generated_response
+
+
+@pytest.fixture
+def optimized() -> Any:
+    """A response of ``optimize``."""
+    return picture_response("optimize", optimize_outputs(b"picture"), id="abc")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from packshot_client import demo as demo_photos
@@ -253,3 +254,10 @@ def test_health_of_several_servers(triton: Any, second_triton: Any, dead_address
 def test_a_header_goes_along(triton: Any, photos: Path) -> None:
     score(triton, photos / "a.jpg", "--header", "x-key=v=1", code=0)
     assert ("x-key", "v=1") in triton.metadata
+
+
+def test_every_command_is_in_the_documentation() -> None:
+    documentation = (Path(__file__).parents[3] / "docs" / "client.md").read_text("utf-8")
+    names = get_command(app).commands  # type: ignore[attr-defined]
+    assert len(names) >= 11
+    assert [name for name in names if f"packshot {name}" not in documentation] == []

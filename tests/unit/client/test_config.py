@@ -29,6 +29,11 @@ def test_a_wrong_setting_is_named(name: str, value: Any) -> None:
         ClientConfig(**{name: value})
 
 
+def test_a_wrong_deadline_of_a_model_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"model_timeouts_s\['enhance'\] must be .* got 0"):
+        ClientConfig(model_timeouts_s={"enhance": 0})
+
+
 @pytest.mark.parametrize(
     "address", ["localhost:8001", "10.0.0.1:1", "[::1]:8001", "dns:///triton:8001", "unix:/a.sock"]
 )

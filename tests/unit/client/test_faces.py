@@ -26,6 +26,7 @@ from packshot_client import (
     InvalidResponseError,
     PackshotClient,
     QualityResult,
+    Score,
     ServerFaultError,
     ServerOverloadedError,
     ServerUnavailableError,
@@ -256,6 +257,25 @@ def test_packed_images_share_calls_and_fail_alone(connect: Any, triton: Any, siz
     bad, good = "InvalidInputError", "review"
     assert names == ["accept", bad, good, "ImageSourceError", "reject", "review", bad, "accept"]
     assert all("item" not in str(outcome) for outcome in outcomes if outcome == bad)
+
+
+class ByHand:
+    """Photos whose first letter is a capital are judged by another policy."""
+
+    model = Score.model
+
+    def inputs(self, image: Any) -> dict[str, Any]:
+        return {"IMAGE": image, **({"POLICY": "google"} if image[:1].isupper() else {})}
+
+
+def test_images_of_a_pack_may_have_their_own_options(triton: Any) -> None:
+    with PackshotClient(triton.address) as client:
+        images = [b"one", b"Two", b"Three", b"four"]
+        outcomes = list(client.map(ByHand(), images, batch_size=4))
+    assert [getattr(outcome, "policy", outcome) for outcome in outcomes] == [
+        *("default", "google", "google", "default"),
+    ]
+    assert len(triton.requests) == 3
 
 
 def test_packs_without_a_fault_need_few_calls(connect: Any, triton: Any) -> None:

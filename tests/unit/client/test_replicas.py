@@ -25,8 +25,9 @@ from packshot_client import (
 from packshot_client._addresses import parse_address
 from packshot_client._budgets import Budget, Latencies
 from packshot_client._calls import CallFactory
-from packshot_client._course import Course, Dispatcher, takes_canary
-from packshot_client._models import QUALITY_MODEL
+from packshot_client._course import Course
+from packshot_client._dispatcher import Dispatcher, takes_canary
+from packshot_client._models import ENHANCE_MODEL, QUALITY_MODEL, Model
 from packshot_client._replicas import Check, ReplicaSet
 
 Code = grpc.StatusCode
@@ -58,9 +59,11 @@ def replica_set(*addresses: str) -> tuple[ReplicaSet, Clock]:
     return ReplicaSet(addresses, Connections(health_interval_s=2.0), clock=clock), clock
 
 
-def course(addresses: str = "a:1,b:1", **settings: Any) -> Course[Any]:
+def course(
+    addresses: str = "a:1,b:1", model: Model[Any] = QUALITY_MODEL, **settings: Any
+) -> Course[Any]:
     config = ClientConfig(**settings)
-    call = CallFactory(config).run(QUALITY_MODEL, {"IMAGE": b"x"}, timeout_s=None)
+    call = CallFactory(config).run(model, {"IMAGE": b"x"}, timeout_s=None)
     return Course(Dispatcher(parse_address(addresses), config), call)
 
 
@@ -230,6 +233,29 @@ def test_a_canary_is_sticky_and_falls_back() -> None:
     assert one.call.message.model_version == "1"
     with pytest.raises(ModelNotFoundError):
         fail(one, Code.NOT_FOUND, "version 1 is not found")
+
+
+def test_a_canary_is_of_one_model() -> None:
+    canary = Canary(version="2", share=1.0)
+    assert course(model=ENHANCE_MODEL, canary=canary).call.message.model_version == ""
+    other = Canary(version="2", share=1.0, model="enhance")
+    assert course(model=ENHANCE_MODEL, canary=other).call.message.model_version == "2"
+    assert course(canary=other).call.message.model_version == ""
+
+
+def test_models_that_are_slow_by_nature_have_their_time() -> None:
+    hasty: dict[str, Any] = {
+        "timeout_s": 2.0,
+        "retries": Retries(attempt_timeout_s=0.5),
+        "hedging": Hedging(delay_s=0.01),
+    }
+    quick, slow = course(**hasty), course(model=ENHANCE_MODEL, **hasty)
+    assert quick.attempt().timeout_s == 0.5
+    assert quick.hedge_delay_s() == 0.01
+    assert slow.attempt().timeout_s == pytest.approx(120.0, abs=1.0)
+    assert slow.hedge_delay_s() is None
+    configured = course(model=ENHANCE_MODEL, model_timeouts_s={"enhance": 20.0}, **hasty)
+    assert configured.attempt().timeout_s == pytest.approx(20.0, abs=1.0)
 
 
 def test_a_hook_that_fails_fails_no_call() -> None:

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from packshot.contracts import QUALITY
-from packshot_client import ConfigError, ImageSourceError
+from packshot_client import ImageSourceError
 from packshot_client._images import image_bytes, is_in_memory
 from packshot_client._requests import (
     SharedPixels,
     bytes_elements,
-    checked_policy,
     infer_request,
     set_timeout,
 )
@@ -116,9 +115,3 @@ def test_version_and_the_time_limit_in_microseconds() -> None:
     assert message.parameters["timeout"].int64_param == 1_500_000
     set_timeout(message, 1e-9)
     assert message.parameters["timeout"].int64_param == 1
-
-
-@pytest.mark.parametrize("policy", ["", "  ", None, 3])
-def test_a_policy_must_be_a_name(policy: Any) -> None:
-    with pytest.raises(ConfigError, match="policy must be a name"):
-        checked_policy(policy)

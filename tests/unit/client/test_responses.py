@@ -11,7 +11,8 @@ import pytest
 
 from packshot.contracts import ATTRIBUTES
 from packshot_client import Attributes, QualityResult
-from packshot_client._responses import UnreadableError, quality_results
+from packshot_client._outputs import UnreadableError
+from packshot_client._verdicts import quality_results
 
 
 def test_a_response_becomes_a_result(result: QualityResult) -> None:

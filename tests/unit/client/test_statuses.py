@@ -22,7 +22,7 @@ from packshot_client import (
     UnknownPolicyError,
     _exceptions,
 )
-from packshot_client._statuses import STATUS_ERRORS, status_error
+from packshot_client._statuses import STATUS_ERRORS, model_is_gone, status_error
 
 
 def call(elapsed_s: float = 0.012) -> CallRecord:
@@ -62,6 +62,14 @@ def test_tritons_words_decide_where_its_status_does_not(
 def test_a_request_left_in_the_queue_until_its_deadline_is_late() -> None:
     error = status_error(grpc.StatusCode.UNAVAILABLE, "Request timeout expired", call(1.95))
     assert type(error) is DeadlineExceededError
+
+
+def test_a_network_that_is_not_loaded_is_named_and_may_be_elsewhere() -> None:
+    words = "restore_net is not loaded (it is not ready). Build it with packshot-export."
+    error = status_error(grpc.StatusCode.UNAVAILABLE, words, call())
+    assert type(error) is ServerUnavailableError
+    assert error.message == f"The server at host:1 lacks a part of quality: {words}"
+    assert model_is_gone(error)
 
 
 def test_no_code_and_no_words() -> None:
