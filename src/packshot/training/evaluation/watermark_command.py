@@ -19,12 +19,8 @@ from packshot.training.evaluation.enhancement_commands import (
     progress_console,
     show,
 )
-from packshot.training.evaluation.watermark import (
-    BEYOND,
-    REQUIRED,
-    WatermarkEvaluation,
-    evaluate_watermark,
-)
+from packshot.training.evaluation.watermark import WatermarkEvaluation, evaluate_watermark
+from packshot.training.evaluation.watermark_changes import BEYOND, REQUIRED
 from packshot.training.progress import StageProgress
 
 
