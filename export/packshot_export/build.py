@@ -49,7 +49,8 @@ STAGES = (
     "write",
 )
 
-_PICTURE_SEED = 1000
+PICTURE_SEED = 1000
+"""Of the generated pictures that stand in for photos."""
 LABELLED = 720
 """Most labelled pictures that are looked at."""
 
@@ -108,7 +109,7 @@ def build(
         pictures = (
             folder_pictures(recipe.calibration, recipe.pictures)
             if recipe.calibration
-            else generated_pictures(recipe.pictures, _PICTURE_SEED)
+            else generated_pictures(recipe.pictures, PICTURE_SEED)
         )
         calibration, held_out = halves(pictures.pictures)
         labelled = labelled_pictures(recipe.labelled, LABELLED) if recipe.labelled else None

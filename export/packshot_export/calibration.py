@@ -46,11 +46,11 @@ class Calibration:
 
     layers: dict[str, LayerInput]
 
-    def covering(self, weights: Iterable[str]) -> Calibration:
-        """Itself.
+    def check_covers(self, weights: Iterable[str]) -> None:
+        """Check that it has the convolutions of these weights.
 
         Raises:
-            CalibrationError: A convolution is missing from it.
+            CalibrationError: One is missing.
         """
         missing = sorted(set(weights) - self.layers.keys())
         if missing:
@@ -58,7 +58,6 @@ class Calibration:
                 f"the calibration lacks {len(missing)} of the quantized layers, first"
                 f" {missing[0]}; make it again by `packshot-export calibrate`"
             )
-        return self
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from packshot_export.bench import bench as run_bench
-from packshot_export.build import LABELLED
+from packshot_export.build import LABELLED, PICTURE_SEED
 from packshot_export.display import StageDisplay
 from packshot_export.networks import NETWORKS, network_named
 from packshot_export.pictures import (
@@ -38,8 +38,6 @@ Pictures = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a pipeline.")]
-
-_PICTURE_SEED = 1000
 
 
 def add_measuring(app: typer.Typer, console: Console) -> None:
@@ -146,4 +144,4 @@ def add_measuring(app: typer.Typer, console: Console) -> None:
 
 
 def _pictures(folder: Path | None, count: int) -> PictureSet:
-    return folder_pictures(folder, count) if folder else generated_pictures(count, _PICTURE_SEED)
+    return folder_pictures(folder, count) if folder else generated_pictures(count, PICTURE_SEED)

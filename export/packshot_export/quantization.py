@@ -59,7 +59,7 @@ def quantized_graph(
         )
     if not isinstance(calibration, Calibration):
         calibration = calibrated(network, graph, calibration)
-    calibration.covering(node.input[1] for node in chosen)
+    calibration.check_covers(node.input[1] for node in chosen)
     ranges = {node.input[0]: calibration.layers[node.input[1]].largest for node in chosen}
     logger = logging.getLogger()
     level = logger.level
