@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
 
-from packshot.errors import ModelRepositoryError
+from packshot.errors import ContractError, ModelRepositoryError
+from packshot.serving.called_models import CALLS_PARAMETER, CANARY_SUFFIX, calls_text, read_calls
 from packshot.serving.repository import config_path, read_config
+from packshot.serving.repository import served_versions as repository_versions
 from packshot_export.errors import ConfigurationError
 from packshot_export.version import write_atomically
 
-CANARY_SUFFIX = "_canary"
-
 _POLICY = re.compile(r"^version_policy:.*$", re.MULTILINE)
 _BATCH = re.compile(r"^max_batch_size:.*$", re.MULTILINE)
+_CALLS = re.compile(rf'(key:\s*"{CALLS_PARAMETER}"\s+value\s*\{{\s*string_value:\s*")[^"]*(")')
+_BYTECODE = shutil.ignore_patterns("__pycache__")
 
 
 def variant_of(target: str) -> str | None:
@@ -56,29 +59,50 @@ def set_served_versions(model: Path, variant: str | None, versions: tuple[int, .
     _write(path, changed, lambda config: tuple(config.version_policy.specific.versions) == versions)
 
 
-def ensembles_of(repository: Path, model: str) -> list[Path]:
-    """Folders of the ensembles that have a model as a step."""
+def called_versions(config: Any) -> dict[str, int]:
+    """The models that an ensemble or a Python model calls; -1 is the highest version served.
+
+    Raises:
+        ConfigurationError: An ensemble calls one model in two versions, or a Python model's
+            ``calls`` is malformed.
+    """
+    calls: dict[str, int] = {}
+    for step in config.ensemble_scheduling.step:
+        if calls.setdefault(step.model_name, int(step.model_version)) != step.model_version:
+            raise ConfigurationError(
+                f"{config.name} calls {step.model_name} in two versions; expected one"
+            )
+    if config.backend == "python":
+        try:
+            calls.update(read_calls(config.parameters[CALLS_PARAMETER].string_value))
+        except ContractError as error:
+            raise ConfigurationError(f"{config.name}: {error}") from error
+    return calls
+
+
+def callers_of(repository: Path, model: str) -> list[Path]:
+    """Folders of the ensembles and of the Python models that call a model."""
     return [
         path.parent
         for path in sorted(repository.glob("*/config.pbtxt"))
-        if any(step.model_name == model for step in _read(path).ensemble_scheduling.step)
+        if model in called_versions(_read(path))
     ]
 
 
-def pinned_version(ensemble: Path, model: str) -> int:
-    """The version of a model that an ensemble calls; -1 is the highest served."""
-    steps = _read(config_path(ensemble)).ensemble_scheduling.step
-    versions = {int(step.model_version) for step in steps if step.model_name == model}
-    if len(versions) != 1:
-        raise ConfigurationError(
-            f"{config_path(ensemble)} calls {model} in the versions {sorted(versions)};"
-            " expected one"
-        )
-    return versions.pop()
+def pinned_version(caller: Path, model: str) -> int:
+    """The version of a model that one of its callers calls; -1 is the highest served.
+
+    Raises:
+        ConfigurationError: It does not call it.
+    """
+    calls = called_versions(_read(config_path(caller)))
+    if model not in calls:
+        raise ConfigurationError(f"{config_path(caller)} does not call {model}")
+    return calls[model]
 
 
-def pin(ensemble: Path, model: str, version: int) -> bool:
-    """Make an ensemble call one version of a model, as a new version of itself.
+def pin(caller: Path, model: str, version: int) -> bool:
+    """Make a caller call one version of a model, as a new version of itself.
 
     A new version, since the response cache would go on giving the answers of the old.
 
@@ -86,52 +110,67 @@ def pin(ensemble: Path, model: str, version: int) -> bool:
         Whether it called another one before.
 
     Raises:
-        ConfigurationError: The step is not written as expected, or cannot be.
+        ConfigurationError: The call is not written as expected, or cannot be.
     """
-    if pinned_version(ensemble, model) == version:
+    if pinned_version(caller, model) == version:
         return False
-    revision = max((int(p.name) for p in ensemble.iterdir() if p.name.isdecimal()), default=0) + 1
-    path = config_path(ensemble)
-    step = re.compile(rf'(model_name:\s*"{re.escape(model)}"\s+model_version:\s*)-?\d+')
-    changed = step.sub(rf"\g<1>{version}", path.read_text())
-    (ensemble / str(revision)).mkdir()
+    path = config_path(caller)
+    text, calls = path.read_text(), called_versions(_read(path)) | {model: version}
+    if _read(path).backend == "python":
+        changed = _CALLS.sub(lambda found: f"{found[1]}{calls_text(calls)}{found[2]}", text)
+    else:
+        step = re.compile(rf'(model_name:\s*"{re.escape(model)}"\s+model_version:\s*)-?\d+')
+        changed = step.sub(rf"\g<1>{version}", text)
+    revision = _add_revision(caller)
     line = f"version_policy: {{ specific: {{ versions: [ {revision} ] }} }}"
     if _POLICY.search(changed):
         changed = _POLICY.sub(line, changed, count=1)
     else:
         changed = _BATCH.sub(lambda found: f"{found.group()}\n{line}", changed, count=1)
-    _write(
-        path,
-        changed,
-        lambda config: all(
-            item.model_version == version
-            for item in config.ensemble_scheduling.step
-            if item.model_name == model
-        ),
-    )
+    _write(path, changed, lambda config: called_versions(config) == calls)
     return True
 
 
-def make_canary(ensemble: Path) -> Path:
-    """A copy of an ensemble under the name that callers of the canary use, if there is none."""
-    canary = ensemble.with_name(f"{ensemble.name}{CANARY_SUFFIX}")
+def make_canary(caller: Path) -> Path:
+    """A copy of a caller under the name that callers of the canary use, if there is none."""
+    canary = caller.with_name(f"{caller.name}{CANARY_SUFFIX}")
     if (canary / "config.pbtxt").exists():
         return canary
-    text = (ensemble / "config.pbtxt").read_text()
-    name = re.compile(rf'^name:\s*"{re.escape(ensemble.name)}"', re.MULTILINE)
+    text = (caller / "config.pbtxt").read_text()
+    name = re.compile(rf'^name:\s*"{re.escape(caller.name)}"', re.MULTILINE)
     note = (
-        f"# Made by packshot-export publish --canary from {ensemble.name}/config.pbtxt:\n"
+        f"# Made by packshot-export publish --canary from {caller.name}/config.pbtxt:\n"
         "# what callers of the canary call. Outside a canary's time it calls the stable version.\n"
     )
-    revision = _read(ensemble / "config.pbtxt").version_policy.specific.versions or [1]
-    for version in revision:
-        (canary / str(version)).mkdir(parents=True, exist_ok=True)
+    for version in _served_folders(caller):
+        shutil.copytree(version, canary / version.name, ignore=_BYTECODE, dirs_exist_ok=True)
     _write(
         canary / "config.pbtxt",
         note + name.sub(f'name: "{canary.name}"', text, count=1),
         lambda config: config.name == canary.name,
     )
     return canary
+
+
+def _add_revision(caller: Path) -> int:
+    """A copy of what a caller serves, under the next number."""
+    revision = max((int(p.name) for p in caller.iterdir() if p.name.isdecimal()), default=0) + 1
+    staged = caller / f".staging-{revision}"
+    shutil.rmtree(staged, ignore_errors=True)
+    try:
+        # An ensemble's are empty, a Python model's hold its code.
+        shutil.copytree(_served_folders(caller)[-1], staged, ignore=_BYTECODE)
+        staged.rename(caller / str(revision))
+    except OSError as error:
+        raise ConfigurationError(f"cannot write in {caller}: {error.strerror or error}") from error
+    return revision
+
+
+def _served_folders(caller: Path) -> list[Path]:
+    folders = repository_versions(caller, _read(config_path(caller)))
+    if not folders:
+        raise ConfigurationError(f"{caller} has no version folder")
+    return folders
 
 
 def as_override(model: Path, variant: str | None, *, name: str, version: int) -> dict[str, Any]:

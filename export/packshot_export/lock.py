@@ -14,10 +14,14 @@ from packshot_export.errors import BusyError, VersionError
 
 
 @contextlib.contextmanager
-def model_lock(model: Path) -> Iterator[None]:
+def model_lock(model: Path, *, wait_s: float = 0.0) -> Iterator[None]:
     """Hold the lock of a model folder; the system frees it when its holder dies.
 
     The lock is a file beside the model's folder: one in it would look like a change to Triton.
+
+    Args:
+        model: The folder.
+        wait_s: How long to wait for another process to let go.
 
     Raises:
         BusyError: Another process holds it.
@@ -28,7 +32,7 @@ def model_lock(model: Path) -> Iterator[None]:
     lock = FileLock(path)
     try:
         model.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait_s)
     except Timeout:
         raise BusyError(
             f"another packshot-export works on {model.name} ({_text(holder) or 'unknown process'});"

@@ -1,11 +1,11 @@
 """Publish, try as canary, promote, abort, roll back: on a live server, without losing a request.
 
 The order holds at every point a publisher may die: what is on disk is a state the server can start
-from, and the ensembles never call a version that is not served.
+from, and no caller calls a version that is not served.
 
     candidate     the version under another name: golden answers, latency; no caller can meet it
-    both served   version_policy [old, new]; the ensembles still call old
-    ensembles     call new
+    both served   version_policy [old, new]; the callers still call old
+    callers       call new: the ensembles and Python models that have the network as a part
     new served    version_policy [new]; the server lets old answer what it has accepted
 """
 
@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from packshot.serving.called_models import CANARY_SUFFIX
 from packshot_export.configuration import (
-    CANARY_SUFFIX,
-    ensembles_of,
+    callers_of,
     make_canary,
     pin,
     served_versions,
@@ -39,6 +39,8 @@ from packshot_export.state import PublishState
 Report = Callable[[str], None]
 """Called with the name of each stage as it starts."""
 
+_CALLER_WAIT_S: Final = 120.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
@@ -46,7 +48,7 @@ class Published:
 
     Attributes:
         model: Whose versions.
-        stable: The version that ensembles call.
+        stable: The version that other models call.
         canary: The version tried beside it, if any.
         latency: Of the new version against the old, where it was measured.
     """
@@ -240,15 +242,15 @@ class Publisher:
             self._report("serve both")
             self._serve(old, new)
             check_golden(self._server, self._model.name, new, golden, self._network)
-            self._report("switch ensembles")
-            self._call_from_ensembles(new)
+            self._report("switch callers")
+            self._call_from_callers(new)
             self._report("retire the old version")
             self._serve(new)
         state.settled(new)
 
     def _restore(self, stable: int) -> None:
         """Back to one stable version, from wherever a publisher stopped."""
-        self._call_from_ensembles(stable)
+        self._call_from_callers(stable)
         self._serve(stable)
         PublishState.of(self._model).settled(stable)
 
@@ -257,21 +259,27 @@ class Publisher:
         self._server.load(self._model.name)
         self._server.wait_served(self._model.name, tuple(sorted(versions)))
 
-    def _call_from_ensembles(self, version: int) -> None:
-        for ensemble in ensembles_of(self._model.parent, self._model.name):
-            self._repin(ensemble, version)
+    def _call_from_callers(self, version: int) -> None:
+        for caller in callers_of(self._model.parent, self._model.name):
+            self._repin(caller, version)
 
     def _call_from_canaries(self, version: int) -> None:
-        for ensemble in ensembles_of(self._model.parent, self._model.name):
-            if not ensemble.name.endswith(CANARY_SUFFIX):
-                self._repin(make_canary(ensemble), version)
+        for caller in callers_of(self._model.parent, self._model.name):
+            if not caller.name.endswith(CANARY_SUFFIX) and self._server.serves(caller.name):
+                canary = make_canary(caller)
+                self._server.load(canary.name)
+                self._repin(canary, version)
 
-    def _repin(self, ensemble: Path, version: int) -> None:
-        pin(ensemble, self._model.name, version)
-        # Also where the file was right: a publisher may have died before the load.
-        self._server.load(ensemble.name)
-        newest = served_versions(ensemble, None)
-        self._server.wait_served(ensemble.name, newest)
+    def _repin(self, caller: Path, version: int) -> None:
+        # Publishers of other networks may be about to change the same caller.
+        with model_lock(caller, wait_s=_CALLER_WAIT_S):
+            pin(caller, self._model.name, version)
+            if not self._server.serves(caller.name):
+                return  # Left out of this server: it will read the file when it starts.
+            # Also where the file was right: a publisher may have died before the load.
+            self._server.load(caller.name)
+            # What the old caller has accepted may still call the old version.
+            self._server.wait_served(caller.name, served_versions(caller, None), drained=True)
 
     def _variant(self, version: int | None = None) -> str | None:
         """The configuration that the server reads: that of the target of what it serves."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from packshot.contracts import MODELS, ModelSpec, TensorSpec
 from packshot.errors import ModelRepositoryError
+from packshot.serving.called_models import CANARY_SUFFIX, NEWEST
 from packshot.serving.repository import MODEL_FILE_PARAMETER, config_path, read_config
-from packshot_export.configuration import CANARY_SUFFIX, served_versions, variant_of
+from packshot_export.configuration import called_versions, served_versions, variant_of
 from packshot_export.errors import ExportError
 from packshot_export.manifest import read_manifest
 from packshot_export.networks import NETWORKS
@@ -34,7 +35,7 @@ def differences(repository: Path) -> list[str]:
     for name in sorted(networks & {folder.name for folder in folders}):
         found += list(_against_versions(repository / name))
     for folder in folders:
-        found += list(_against_steps(folder))
+        found += list(_against_calls(folder))
     return found
 
 
@@ -97,19 +98,21 @@ def _against_versions(model: Path) -> Iterator[str]:
                     yield f"{path}: wants {wanted}, which version {version} does not have"
 
 
-def _against_steps(folder: Path) -> Iterator[str]:
-    config = read_config(folder / "config.pbtxt")
-    for step in config.ensemble_scheduling.step:
-        model = folder.parent / step.model_name
+def _against_calls(folder: Path) -> Iterator[str]:
+    path = folder / "config.pbtxt"
+    try:
+        calls = called_versions(read_config(path))
+    except (ExportError, ModelRepositoryError) as error:
+        yield str(error)
+        return
+    for name, version in calls.items():
+        model = folder.parent / name
         if not (model / "config.pbtxt").exists():
-            yield f"{folder / 'config.pbtxt'}: calls {step.model_name}, which is not there"
-        elif step.model_version != -1:
+            yield f"{path}: calls {name}, which is not there"
+        elif version != NEWEST:
             policy = read_config(model / "config.pbtxt").version_policy.specific.versions
-            if policy and step.model_version not in policy:
-                yield (
-                    f"{folder / 'config.pbtxt'}: calls version {step.model_version} of"
-                    f" {step.model_name}, which serves {list(policy)}"
-                )
+            if policy and version not in policy:
+                yield f"{path}: calls version {version} of {name}, which serves {list(policy)}"
 
 
 def _declared(spec: TensorSpec) -> tuple[str, str, tuple[int, ...], bool]:

@@ -137,8 +137,17 @@ class ModelServer:
         ):
             raise ServerError(f"{model} version {version} was loaded, but is not ready")
 
-    def wait_served(self, model: str, versions: tuple[int, ...]) -> None:
+    def serves(self, model: str) -> bool:
+        """Whether any version of a model is ready."""
+        return any(state == "READY" for state, _ in self.versions(model).values())
+
+    def wait_served(self, model: str, versions: tuple[int, ...], *, drained: bool = False) -> None:
         """Wait until exactly these versions are ready.
+
+        Args:
+            model: Its name.
+            versions: All that are to be ready.
+            drained: Wait also until the others have answered what they had accepted.
 
         Raises:
             ServerError: They are not in time; says what the server says of each.
@@ -148,7 +157,7 @@ class ModelServer:
             states = self.versions(model)
             ready = {version for version, (state, _) in states.items() if state == "READY"}
             busy = any(state in ("LOADING", "UNLOADING") for state, _ in states.values())
-            if ready == set(versions):
+            if ready == set(versions) and not (drained and busy):
                 return
             if (not busy and not set(versions) <= ready) or time.monotonic() > deadline:
                 said = "; ".join(

@@ -79,6 +79,54 @@ ensemble_scheduling {
 }
 """
 
+# As enhance and optimize are: a Python model that calls the network.
+_CALLER = """name: "tiny_caller"
+backend: "python"
+max_batch_size: 1
+version_policy: { specific: { versions: [ 1 ] } }
+input [ { name: "PIXELS" data_type: TYPE_UINT8 dims: [ 8, 8, 3 ] } ]
+output [ { name: "SCORE" data_type: TYPE_FP32 dims: [ 1 ] } ]
+instance_group [ { kind: KIND_CPU count: 1 } ]
+parameters [
+  { key: "calls" value { string_value: "tiny, tiny_net:1" } }
+]
+"""
+
+_CALLER_MODEL = """import time
+
+import triton_python_backend_utils as pb_utils
+
+from packshot.contracts import ModelSpec, TensorSpec
+from packshot.serving.backend import StageContext
+from packshot.serving.model_calls import pinned_call
+
+SPEC = ModelSpec(
+    name="tiny_net",
+    inputs=(TensorSpec(name="PIXELS", dtype="UINT8", shape=(8, 8, 3)),),
+    outputs=(TensorSpec(name="SCORE", dtype="FP32", shape=(1,)),),
+    max_batch_size=8,
+)
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        self.call = pinned_call(StageContext.from_arguments(args))
+
+    def execute(self, requests):
+        answers = []
+        for request in requests:
+            pixels = pb_utils.get_input_tensor_by_name(request, "PIXELS").as_numpy()
+            time.sleep(0.05)  # The network may be replaced in the meantime.
+            try:
+                score = self.call(SPEC, {"PIXELS": pixels})["SCORE"]
+            except Exception as error:
+                failed = pb_utils.TritonError(str(error))
+                answers.append(pb_utils.InferenceResponse([], error=failed))
+                continue
+            answers.append(pb_utils.InferenceResponse([pb_utils.Tensor("SCORE", score)]))
+        return answers
+"""
+
 _MODEL = """import time
 
 import numpy as np
@@ -128,21 +176,26 @@ def add_version(
 
 
 def make_repository(folder: Path) -> Path:
-    """``tiny`` calls version 1 of ``tiny_net``."""
+    """``tiny``, an ensemble, and ``tiny_caller``, a Python model, call ``tiny_net`` 1."""
     (folder / "tiny_net").mkdir(parents=True)
     (folder / "tiny" / "1").mkdir(parents=True)
     (folder / "tiny_net" / "config.pbtxt").write_text(_CONFIG)
     (folder / "tiny" / "config.pbtxt").write_text(_ENSEMBLE)
+    (folder / "tiny_caller" / "1").mkdir(parents=True)
+    (folder / "tiny_caller" / "config.pbtxt").write_text(_CALLER)
+    (folder / "tiny_caller" / "1" / "model.py").write_text(_CALLER_MODEL)
     add_version(folder, 1)
     return folder
 
 
 @dataclass
 class Load:
-    """Callers of the ensemble and of the network, all the time, until the block ends."""
+    """Callers of the network and of both its callers, all the time, until the block ends."""
 
     address: str
-    answers: dict[str, list[float]] = field(default_factory=lambda: {"tiny": [], "tiny_net": []})
+    answers: dict[str, list[float]] = field(
+        default_factory=lambda: {"tiny": [], "tiny_caller": [], "tiny_net": []}
+    )
     failures: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -150,7 +203,7 @@ class Load:
         stop = threading.Event()
         threads = [
             threading.Thread(target=self._call, args=(model, stop))
-            for model in ("tiny", "tiny", "tiny_net")
+            for model in ("tiny", "tiny", "tiny_caller", "tiny_net")
         ]
         for thread in threads:
             thread.start()

@@ -39,6 +39,9 @@ sys.modules["publish_kit"] = kit
 _spec.loader.exec_module(kit)
 
 
+CALLERS = ("tiny", "tiny_caller")
+
+
 class Live:
     """A server with its repository; each test adds versions above those of the tests before."""
 
@@ -56,6 +59,12 @@ class Live:
     @property
     def stable(self) -> int:
         return int(pinned_version(self.repository / "tiny", "tiny_net"))
+
+    def canary_of(self, server: ModelServer, caller: str) -> float:
+        """What the canary's copy of a caller answers."""
+        canary = f"{caller}_canary"
+        version = served_versions(self.repository / canary, None)[0]
+        return float(server.infer(canary, version, kit.TINY.example_inputs(1, 0))["SCORE"][0, 0])
 
     def publisher(self, server: ModelServer, report: Any = lambda _: None) -> Publisher:
         return Publisher(self.model, server, report=report)
@@ -91,14 +100,15 @@ def test_publish_then_roll_back_under_load(live: Live) -> None:
     with live.load().running() as load, live.connect() as server:
         assert live.publisher(server).publish(new).stable == new
     assert not load.failures
-    assert load.answers["tiny"][-1] == load.answers["tiny_net"][-1] == new
-    assert set(load.answers["tiny"]) == {float(old), float(new)}
+    assert {answers[-1] for answers in load.answers.values()} == {float(new)}
+    for caller in CALLERS:
+        assert set(load.answers[caller]) == {float(old), float(new)}
     assert served_versions(live.model, None) == (new,)
     assert "# A comment that must stay." in (live.model / "config.pbtxt").read_text()
     with live.load().running() as load, live.connect() as server:
         assert live.publisher(server).rollback().stable == old
     assert not load.failures
-    assert load.answers["tiny"][-1] == load.answers["tiny_net"][-1] == old
+    assert {answers[-1] for answers in load.answers.values()} == {float(old)}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +133,8 @@ def test_a_bad_version_meets_no_caller(
     ):
         live.publisher(server).publish(new, max_slowdown=8.0)
     assert not load.failures
-    assert set(load.answers["tiny"]) == set(load.answers["tiny_net"]) == {float(old)}
+    for answers in load.answers.values():
+        assert set(answers) == {float(old)}
     assert (live.model / "config.pbtxt").read_text() == before
 
 
@@ -135,26 +146,28 @@ def test_canary_is_called_only_by_name_until_promoted(live: Live) -> None:
         assert (published.stable, published.canary) == (old, new)
         assert server.infer("tiny_net", old, inputs)["SCORE"] == old
         assert server.infer("tiny_net", new, inputs)["SCORE"] == new
-        canary = served_versions(live.repository / "tiny_canary", None)[0]
-        assert server.infer("tiny_canary", canary, inputs)["SCORE"] == new
+        for caller in CALLERS:
+            assert live.canary_of(server, caller) == new
         with pytest.raises(PublishError, match="promote or"):
             live.publisher(server).publish(new)
-        assert set(load.answers["tiny"]) == {float(old)}
+        for caller in CALLERS:
+            assert set(load.answers[caller]) == {float(old)}
         assert live.publisher(server).promote().stable == new
     assert not load.failures
-    assert load.answers["tiny"][-1] == new
+    for caller in CALLERS:
+        assert load.answers[caller][-1] == new
 
 
 def test_abort_gives_the_canary_s_callers_the_stable_version(live: Live) -> None:
     old, new = live.stable, live.add()
-    inputs = kit.TINY.example_inputs(1, 0)
     with live.load().running() as load, live.connect() as server:
         live.publisher(server).publish(new, as_canary=True, max_slowdown=8.0)
         live.publisher(server).abort()
-        canary = served_versions(live.repository / "tiny_canary", None)[0]
-        assert server.infer("tiny_canary", canary, inputs)["SCORE"] == old
+        for caller in CALLERS:
+            assert live.canary_of(server, caller) == old
     assert not load.failures
-    assert set(load.answers["tiny"]) == {float(old)}
+    for caller in CALLERS:
+        assert set(load.answers[caller]) == {float(old)}
     assert served_versions(live.model, None) == (old,)
 
 
@@ -178,7 +191,8 @@ def test_a_publisher_killed_half_way_is_put_right_by_the_next(live: Live, stage:
         with live.connect() as server:
             assert live.publisher(server).publish(new, max_slowdown=8.0).stable == new
     assert not load.failures
-    assert load.answers["tiny"][-1] == new
+    for caller in CALLERS:
+        assert load.answers[caller][-1] == new
     assert PublishState.of(live.model).pending is None
 
 

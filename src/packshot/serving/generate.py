@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +37,6 @@ from packshot.contracts import (
     TRUNCATION,
     UPSCALE_NETS,
     UPSCALED,
-    ModelSpec,
     TensorSpec,
 )
 from packshot.errors import RequestCancelledError
@@ -47,18 +46,11 @@ from packshot.generation.screening import TRIES_A_PICTURE, GenerationNetworks, S
 from packshot.imaging.encoding import OutputOptions
 from packshot.imaging.views import fragments, global_view
 from packshot.serving.backend import Array, StageContext, Tensors, bytes_tensor, item_bytes
-from packshot.serving.model_calls import NEWEST, ready_version, triton_call
+from packshot.serving.called_models import CANARY_SUFFIX, NEWEST
+from packshot.serving.model_calls import ModelCall, pinned_call, pinned_versions
 from packshot.serving.niceness import stand_back
 from packshot.serving.picture_requests import read_format
 from packshot.serving.sending import sending_model
-
-
-class VersionedCall(Protocol):
-    """``model_calls.triton_call``, or what stands in for it."""
-
-    def __call__(
-        self, spec: ModelSpec, tensors: Tensors, version: int = NEWEST
-    ) -> dict[str, Array]: ...
 
 
 class Generate:
@@ -70,20 +62,17 @@ class Generate:
     4; ``niceness``.
     """
 
-    def __init__(
-        self,
-        context: StageContext,
-        call: VersionedCall = triton_call,
-        newest: Callable[[Path], int] = ready_version,
-    ) -> None:
+    def __init__(self, context: StageContext, call: ModelCall) -> None:
         own_folder = context.version_directory.parent
-        self.spec = MODELS[own_folder.name]
+        self.spec = MODELS[own_folder.name.removesuffix(CANARY_SUFFIX)]
         self._streams = self.spec.name in DECOUPLED
         self._most = MOST_IN_A_STREAM if self._streams else MOST_AT_ONCE
         self._tries = context.count("tries_per_picture", 0) or TRIES_A_PICTURE
-        self._generator = own_folder.parent / GENERATOR_NET.name
-        self._call = call
-        self._newest = newest
+        self._made_by = _version_facts(
+            own_folder.parent / GENERATOR_NET.name,
+            pinned_versions(context).get(GENERATOR_NET.name, NEWEST),
+        )
+        self._networks = served_networks(call)
         stand_back(context)
 
     def answer(
@@ -98,17 +87,15 @@ class Generate:
         all at once.
         """
         wanted = read_generation_request(request, self._most)
-        version = self._newest(self._generator)
-        made_by = _version_facts(self._generator, version)
         screening = Screening(
             wanted,
-            served_networks(self._call, version),
+            self._networks,
             tries_a_picture=self._tries,
             is_cancelled=is_cancelled,
         )
         pictures = []
         for sample in screening:
-            picture = finished(sample, wanted, made_by)
+            picture = finished(sample, wanted, self._made_by)
             if self._streams:
                 send(_answer([picture], screening, final=False))
             else:
@@ -145,13 +132,8 @@ def read_generation_request(request: Tensors, most: int) -> GenerationRequest:
     )
 
 
-def served_networks(call: VersionedCall, version: int) -> GenerationNetworks:
-    """The networks of the same server, as functions.
-
-    Args:
-        call: Calls a model.
-        version: Of the generator.
-    """
+def served_networks(call: ModelCall) -> GenerationNetworks:
+    """The networks of the same server, as functions."""
 
     def generate(latents: Array, categories: Array, truncations: Array) -> Array:
         tensors = {
@@ -159,7 +141,7 @@ def served_networks(call: VersionedCall, version: int) -> GenerationNetworks:
             CATEGORY_NUMBER.name: categories,
             NET_TRUNCATION.name: truncations,
         }
-        return call(GENERATOR_NET, tensors, version)[GENERATED.name]
+        return call(GENERATOR_NET, tensors)[GENERATED.name]
 
     def enlarge(pictures: Array, scale: int) -> Array:
         # A whole picture is one tile, of the smallest size.
@@ -204,4 +186,4 @@ def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
 
 
-TritonPythonModel = sending_model(Generate)
+TritonPythonModel = sending_model(lambda context: Generate(context, pinned_call(context)))

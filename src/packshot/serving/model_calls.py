@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -12,12 +11,10 @@ import numpy as np
 from packshot.contracts import ModelSpec
 from packshot.errors import ModelCallError
 from packshot.serving.backend import Array, Stage, StageContext, Tensors, python_model
+from packshot.serving.called_models import CALLS_PARAMETER, NEWEST, read_calls
 
 _NOT_LOADED: Final = ("is not ready", "not found")
 _OVERLOADED: Final = ("Exceeds maximum queue size", "Request timeout expired", "is stopping")
-
-NEWEST: Final = -1
-"""The version that Triton serves to callers who name none."""
 
 ModelCall = Callable[[ModelSpec, Tensors], dict[str, Array]]
 """Inputs of a model to all its outputs, both with the batch first.
@@ -60,25 +57,32 @@ def triton_call(spec: ModelSpec, tensors: Tensors, version: int = NEWEST) -> dic
     return outputs
 
 
-def ready_version(model: Path) -> int:
-    """The newest version of a model of the same server that answers calls.
+def pinned_versions(context: StageContext) -> dict[str, int]:
+    """The models that a stage may call, and the version of each.
 
-    Args:
-        model: Its folder in the model repository.
-
-    Returns:
-        ``NEWEST`` where the folder is not on this machine, or no version of it answers.
+    Raises:
+        ContractError: The parameter ``calls`` is malformed.
     """
-    pb_utils = importlib.import_module("triton_python_backend_utils")
-    folders = model.iterdir() if model.is_dir() else ()
-    versions = sorted((int(f.name) for f in folders if f.name.isdecimal()), reverse=True)
-    ready = (v for v in versions if pb_utils.is_model_ready(model.name, str(v)))
-    return next(ready, NEWEST)
+    return read_calls(context.text(CALLS_PARAMETER))
+
+
+def pinned_call(context: StageContext) -> ModelCall:
+    """``triton_call`` in the versions that the stage's configuration pins.
+
+    Raises:
+        ContractError: The parameter ``calls`` is malformed.
+    """
+    versions = pinned_versions(context)
+
+    def call(spec: ModelSpec, tensors: Tensors) -> dict[str, Array]:
+        return triton_call(spec, tensors, versions.get(spec.name, NEWEST))
+
+    return call
 
 
 def calling_model(factory: Callable[[StageContext, ModelCall], Stage]) -> type[Any]:
     """As ``backend.python_model``, for a stage that calls other models."""
-    return python_model(lambda context: factory(context, triton_call))
+    return python_model(lambda context: factory(context, pinned_call(context)))
 
 
 def _call_error(spec: ModelSpec, message: str) -> ModelCallError:

@@ -9,13 +9,12 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from packshot.contracts import ENHANCEMENT_FAMILY, GENERATION_FAMILY
-from packshot.errors import ModelRepositoryError
+from packshot.errors import ContractError, ModelRepositoryError
+from packshot.serving.called_models import CALLS_PARAMETER, CANARY_SUFFIX, read_calls
 
 CONFIG_FILE: Final = "config.pbtxt"
 MODEL_FILE_PARAMETER: Final = "model_file"
 """Parameter of our Python-backend models that names the compiled network they load."""
-CALLS_PARAMETER: Final = "calls"
-"""Parameter of our Python-backend models that names the models they call (BLS), with commas."""
 
 
 def config_path(model: Path, config_name: str | None = None) -> Path:
@@ -86,13 +85,16 @@ def served_versions(model: Path, config: Any) -> list[Path]:
 def ensemble_steps(config: Any) -> tuple[str, ...]:
     """Names of the models that a model calls: an ensemble's steps, or what it names in ``calls``.
 
-    Triton knows an ensemble's steps by itself, but nothing of the calls of a Python model.
+    Raises:
+        ModelRepositoryError: ``calls`` is malformed.
     """
     steps = tuple(step.model_name for step in config.ensemble_scheduling.step)
     if config.backend != "python":
         return steps
-    calls = config.parameters[CALLS_PARAMETER].string_value.split(",")
-    return (*steps, *(name.strip() for name in calls if name.strip()))
+    try:
+        return (*steps, *read_calls(config.parameters[CALLS_PARAMETER].string_value))
+    except ContractError as error:
+        raise ModelRepositoryError(f"{config.name}: {error}") from None
 
 
 def unbuilt_models(repository: Path, config_name: str | None = None) -> dict[str, str]:
@@ -104,7 +106,8 @@ def unbuilt_models(repository: Path, config_name: str | None = None) -> dict[str
     """
     missing: dict[str, str] = {}
     # The networks come first in each family, then those that call them; generation calls upscaling.
-    for name in (spec.name for spec in (*ENHANCEMENT_FAMILY, *GENERATION_FAMILY)):
+    optional = [spec.name for spec in (*ENHANCEMENT_FAMILY, *GENERATION_FAMILY)]
+    for name in (*optional, *(f"{name}{CANARY_SUFFIX}" for name in optional)):
         if not (repository / name).is_dir():
             continue
         try:

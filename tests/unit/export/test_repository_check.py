@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from packshot_export.configuration import pin, pinned_version, served_versions, set_served_versions
+from packshot.serving.repository import read_config
+from packshot_export.configuration import (
+    callers_of,
+    make_canary,
+    pin,
+    pinned_version,
+    served_versions,
+    set_served_versions,
+)
 from packshot_export.manifest import write_manifest
 from packshot_export.repository_check import differences
 
@@ -51,3 +59,38 @@ def test_pinning_makes_a_new_version_of_the_ensemble(repository: Path) -> None:
     assert served_versions(ensemble, None) > before
     assert (ensemble / str(served_versions(ensemble, None)[0])).is_dir()
     assert not pin(ensemble, "quality_net", 2), "nothing to change"
+
+
+def test_python_models_are_pinned_as_ensembles_are(repository: Path) -> None:
+    shutil.copytree(REPOSITORY / "optimize", repository / "optimize")
+    optimize = repository / "optimize"
+    assert callers_of(repository, "quality_net") == [optimize, repository / "quality"]
+    before = (optimize / "config.pbtxt").read_text()
+    assert pin(optimize, "quality_net", 7)
+    assert pinned_version(optimize, "quality_net") == 7
+    assert pinned_version(optimize, "restore_net") == 1, "the other network it calls"
+    (revision,) = served_versions(optimize, None)
+    assert (optimize / str(revision) / "model.py").is_file()
+    after = (optimize / "config.pbtxt").read_text()
+    changed = zip(before.splitlines(), after.splitlines(), strict=True)
+    assert sum(old != new for old, new in changed) == 2, "comments and all else stay"
+    said = "\n".join(differences(repository))
+    assert "calls version 7 of quality_net, which serves [1]" in said
+    assert "calls restore_net, which is not there" in said
+
+
+def test_the_canary_of_a_python_model_has_its_code(repository: Path) -> None:
+    shutil.copytree(REPOSITORY / "optimize", repository / "optimize")
+    canary = make_canary(repository / "optimize")
+    assert read_config(canary / "config.pbtxt").name == canary.name == "optimize_canary"
+    assert pin(canary, "quality_net", 3)
+    (revision,) = served_versions(canary, None)
+    assert (canary / str(revision) / "model.py").is_file()
+    assert pinned_version(repository / "optimize", "quality_net") == 1
+
+
+def test_calls_that_cannot_be_read_are_said(repository: Path) -> None:
+    shutil.copytree(REPOSITORY / "optimize", repository / "optimize")
+    config = repository / "optimize" / "config.pbtxt"
+    config.write_text(config.read_text().replace("restore_net:1", "restore_net:latest"))
+    assert "got 'restore_net:latest'" in "\n".join(differences(repository))

@@ -17,7 +17,6 @@ from packshot.contracts import GENERATE, GENERATOR_NET, ModelSpec
 from packshot.errors import ContractError, ModelCallError, RequestCancelledError
 from packshot.serving.backend import StageContext, Tensors, checked_request
 from packshot.serving.generate import Generate
-from packshot.serving.model_calls import NEWEST
 from packshot.serving.sending import SendingAdapter
 
 Array = npt.NDArray[Any]
@@ -33,13 +32,11 @@ class Networks:
     """Stand in for the other models. Checks requests as Triton does."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[str, int]] = []
+        self.calls: list[str] = []
 
-    def __call__(
-        self, spec: ModelSpec, request: Tensors, version: int = NEWEST
-    ) -> dict[str, Array]:
+    def __call__(self, spec: ModelSpec, request: Tensors) -> dict[str, Array]:
         checked_request(spec, request)
-        self.calls.append((spec.name, version))
+        self.calls.append(spec.name)
         first = next(iter(request.values()))
         if spec == GENERATOR_NET:
             rng = np.random.default_rng(abs(int(1e6 * first[0, 0])))
@@ -55,9 +52,13 @@ def networks() -> Networks:
     return Networks()
 
 
-def stage(networks: Networks, folder: Path, model: str = "generate", version: int = 1) -> Generate:
-    context = StageContext(version_directory=folder / model / "1", parameters={})
-    return Generate(context, networks, lambda _model: version)
+def stage(
+    networks: Networks, folder: Path, model: str = "generate", generator: str = "generator_net"
+) -> Generate:
+    context = StageContext(
+        version_directory=folder / model / "1", parameters={"calls": f"{generator}, quality_net"}
+    )
+    return Generate(context, networks)
 
 
 def answered(stage: Generate, request: Tensors) -> tuple[list[Tensors], Tensors]:
@@ -81,11 +82,7 @@ def test_all_pictures_in_one_answer(networks: Networks, tmp_path: Path) -> None:
     assert {fact["score"] for fact in facts} == {50.0}
     assert Image.open(io.BytesIO(last["OUTPUT_IMAGE"][0, 2])).size == (256, 256)
     assert json.loads(last["SUMMARY"][0, 0])["complete"]
-    assert [name for name, _ in networks.calls] == [
-        "generator_net",
-        "upscale_x4_net",
-        "quality_net",
-    ]
+    assert networks.calls == ["generator_net", "upscale_x4_net", "quality_net"]
 
 
 def test_a_stream_gives_one_picture_a_response(networks: Networks, tmp_path: Path) -> None:
@@ -113,11 +110,11 @@ def test_facts_name_the_generator_that_was_called(networks: Networks, tmp_path: 
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps({"weights": {"sha256": "ab" * 32}}))
     request = tensors(CATEGORY=b"belts", SCALE=1)
-    _, last = answered(stage(networks, tmp_path, version=4), request)
+    pinned = stage(networks, tmp_path, "generate_canary", generator="generator_net:4")
+    _, last = answered(pinned, request)
     facts = json.loads(last["OUTPUT_FACTS"][0, 0])
     assert (facts["model_version"], facts["weights"]) == (4, "ab" * 6)
-    assert networks.calls == [("generator_net", 4)]
-    _, last = answered(stage(networks, tmp_path, version=NEWEST), request)
+    _, last = answered(stage(networks, tmp_path), request)
     facts = json.loads(last["OUTPUT_FACTS"][0, 0])
     assert (facts["model_version"], facts["weights"]) == (0, "")
 
@@ -234,13 +231,13 @@ def test_each_request_ends_with_one_final_response(networks: Networks, tmp_path:
 def test_a_model_that_fails_midway_ends_the_stream(networks: Networks, tmp_path: Path) -> None:
     calls = iter(range(100))
 
-    def failing(spec: ModelSpec, request: Tensors, version: int = NEWEST) -> dict[str, Array]:
+    def failing(spec: ModelSpec, request: Tensors) -> dict[str, Array]:
         if next(calls) == 1:
             raise ModelCallError("generator_net did not answer", status="UNAVAILABLE")
-        return networks(spec, request, version)
+        return networks(spec, request)
 
     context = StageContext(version_directory=tmp_path / "generate_stream" / "1", parameters={})
-    adapter = SendingAdapter(Generate(context, failing, lambda _model: 1), Backend, 1)
+    adapter = SendingAdapter(Generate(context, failing), Backend, 1)
     request = Request(CATEGORY=b"belts", COUNT=20, SCALE=1)
     adapter.execute([request])
     assert request.sender.done.wait(30)
