@@ -17,6 +17,7 @@ import onnx
 import torch
 
 from packshot_export.errors import ParityError
+from packshot_export.gpu_runtimes import gpu_runtimes
 from packshot_export.graph import graph_in
 from packshot_export.networks import ExportableNetwork
 from packshot_export.parity import ParityGate
@@ -83,7 +84,7 @@ def bench(
     rounds: int = 15,
     report: Callable[[str], None] = lambda _: None,
 ) -> BenchReport:
-    """Compare PyTorch eager, ONNX Runtime and OpenVINO in FP32, and OpenVINO in INT8.
+    """Compare PyTorch, ONNX Runtime and OpenVINO, and the GPU runtimes there are.
 
     Args:
         network: What to run.
@@ -103,10 +104,11 @@ def bench(
         paths = {p: Path(folder) / f"{p.value}.onnx" for p in precisions}
         for precision, path in paths.items():
             onnx.save(graphs[precision], path)
+        on_gpu = gpu_runtimes(network, module, graphs, calibration)
         rows = []
         for batch in BATCHES:
             report(f"batch {batch}")
-            rows += _timed(network, reference, graphs, paths, batch, rounds)
+            rows += _timed(network, reference, on_gpu, graphs, paths, batch, rounds)
         report("accuracy")
         accuracy: dict[str, float] = {}
         people: dict[str, float] = {}
@@ -151,6 +153,7 @@ def bench(
 def _timed(
     network: ExportableNetwork,
     reference: Runtime,
+    on_gpu: dict[str, Runtime],
     graphs: dict[Precision, onnx.ModelProto],
     paths: dict[Precision, Path],
     batch: int,
@@ -163,6 +166,7 @@ def _timed(
         "ONNX Runtime fp32": OnnxRuntime(graphs[Precision.FP32]),
         "ONNX Runtime int8": OnnxRuntime(graphs[Precision.INT8]),
         **{f"OpenVINO {p.value}": OpenVinoRuntime(path, shapes) for p, path in paths.items()},
+        **on_gpu,
     }
     times: dict[str, list[float]] = {name: [] for name in contenders}
     with torch.inference_mode():

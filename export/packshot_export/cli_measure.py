@@ -92,7 +92,7 @@ def add_measuring(app: typer.Typer, console: Console) -> None:
         rounds: Annotated[int, typer.Option(min=3, help="How often each runs.")] = 15,
         as_json: Json = False,
     ) -> None:
-        """Compare PyTorch, ONNX Runtime and OpenVINO, FP32 and INT8, in one run."""
+        """Compare runtimes and precisions in one run, those of an NVIDIA GPU where there is one."""
         found = network_named(network)
         with StageDisplay(console) as display:
             report = run_bench(

@@ -29,45 +29,61 @@ class Runtime(Protocol):
 
 
 class TorchRuntime:
-    """The PyTorch module itself: the reference."""
+    """The PyTorch module itself: the reference.
+
+    Args:
+        module: Moved to the device.
+        spec: Its contract.
+        device: ``cpu`` or ``cuda``.
+    """
 
     name = "PyTorch"
 
-    def __init__(self, module: nn.Module, spec: ModelSpec) -> None:
+    def __init__(self, module: nn.Module, spec: ModelSpec, *, device: str = "cpu") -> None:
         # The same sums in another memory order, several times as fast on a CPU.
-        self._module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._module = module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._spec = spec
+        self._device = device
 
     def run(self, inputs: Arrays) -> Arrays:
         """See ``Runtime``."""
-        tensors = [torch.from_numpy(inputs[tensor.name]) for tensor in self._spec.inputs]
+        tensors = [
+            torch.from_numpy(inputs[tensor.name]).to(self._device) for tensor in self._spec.inputs
+        ]
         with torch.inference_mode():
             outputs = self._module(*tensors)
         if isinstance(outputs, torch.Tensor):
             outputs = (outputs,)
         return {
-            tensor.name: output.numpy()
+            tensor.name: output.cpu().numpy()
             for tensor, output in zip(self._spec.outputs, outputs, strict=True)
         }
 
 
 class OnnxRuntime:
-    """ONNX Runtime on the CPU.
+    """ONNX Runtime.
 
     Args:
         graph: Of any precision.
+        provider: Where it computes.
         emulate_int8: Compute what Q/DQ nodes say in float instead of with INT8 instructions, which
             saturate on CPUs without VNNI: what the graph means, not what this CPU makes of it.
     """
 
     name = "ONNX Runtime"
 
-    def __init__(self, graph: onnx.ModelProto, *, emulate_int8: bool = False) -> None:
+    def __init__(
+        self,
+        graph: onnx.ModelProto,
+        *,
+        provider: str = "CPUExecutionProvider",
+        emulate_int8: bool = False,
+    ) -> None:
         options = onnxruntime.SessionOptions()
         if emulate_int8:
             options.add_session_config_entry("session.disable_quant_qdq", "1")
         self._session = onnxruntime.InferenceSession(
-            graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            graph.SerializeToString(), options, providers=[provider]
         )
 
     def run(self, inputs: Arrays) -> Arrays:
