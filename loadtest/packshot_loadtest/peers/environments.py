@@ -39,27 +39,33 @@ def peer_python(peer: Peer, folder: Path, source: Path, *, progress: Progress) -
     if stamp.exists() and json.loads(stamp.read_text()) == wanted:
         return python
     progress(f"{peer.name}: making its environment in {place} (once, some minutes)")
-    venv.create(place, clear=True, with_pip=True)
+    venv.create(place, clear=True, with_pip=False)
     # Editable, so that what is measured is the code of today.
     packages = [*peer.requirements, "--editable", f"{source}[server]"]
     constraints = ["--constraint", str(source / "constraints.txt")]
-    command = [str(python), "-m", "pip", "install", "--quiet", *packages]
     try:
-        subprocess.run(
-            [*command, *constraints], check=True, capture_output=True, text=True, timeout=_INSTALL_S
-        )
+        _uv("install", python, *packages, *constraints, timeout_s=_INSTALL_S)
     except subprocess.CalledProcessError as error:
         raise PeerError(
             f"the environment of {peer.name} could not be made: {error.stderr[-2000:]}"
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise PeerError(f"{peer.name}: pip did not end within {_INSTALL_S} s") from error
+        raise PeerError(f"{peer.name}: uv did not end within {_INSTALL_S} s") from error
     stamp.write_text(json.dumps(wanted))
     return python
 
 
 def installed_in(python: Path) -> dict[str, str]:
     """Every package of an environment and its version."""
-    command = [str(python), "-m", "pip", "list", "--format=json", "--disable-pip-version-check"]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    return {package["name"]: package["version"] for package in json.loads(result.stdout)}
+    packages = json.loads(_uv("list", python, "--format=json", timeout_s=120))
+    return {package["name"]: package["version"] for package in packages}
+
+
+def _uv(command: str, python: Path, *arguments: str, timeout_s: float) -> str:
+    # Where the peers and packshot want other versions of a package, pip searched for over ten
+    # minutes; uv resolves in seconds.
+    uv = [sys.executable, "-m", "uv", "--quiet", "pip", command, f"--python={python}"]
+    done = subprocess.run(
+        [*uv, *arguments], check=True, capture_output=True, text=True, timeout=timeout_s
+    )
+    return done.stdout
