@@ -46,7 +46,7 @@ PEERS: Final[tuple[Peer, ...]] = (
     Peer(
         name="BentoML",
         slug="bentoml",
-        requirements=("bentoml", "fastapi", "onnxruntime"),
+        requirements=("bentoml>=1.4", "fastapi", "onnxruntime"),
         module="packshot_loadtest.peers.apps.bentoml_app",
         setup="one service worker per core, adaptive batching up to 8",
     ),

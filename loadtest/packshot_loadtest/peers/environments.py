@@ -14,6 +14,16 @@ from packshot_loadtest.preparation import Progress
 
 _STAMP = "packshot-peer.json"
 _INSTALL_S = 1800
+# What does the work is the same everywhere; all else is as a peer wants it, which packshot's own
+# pins would hold back (BentoML by years).
+_SAME_EVERYWHERE = (
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "openvino",
+    "pillow",
+    "simplejpeg",
+)
 
 
 def peer_python(peer: Peer, folder: Path, source: Path, *, progress: Progress) -> Path:
@@ -42,9 +52,10 @@ def peer_python(peer: Peer, folder: Path, source: Path, *, progress: Progress) -
     venv.create(place, clear=True, with_pip=False)
     # Editable, so that what is measured is the code of today.
     packages = [*peer.requirements, "--editable", f"{source}[server]"]
-    constraints = ["--constraint", str(source / "constraints.txt")]
+    constraints = place / "constraints.txt"
+    constraints.write_text(_same_everywhere(source / "constraints.txt"))
     try:
-        _uv("install", python, *packages, *constraints, timeout_s=_INSTALL_S)
+        _uv("install", python, *packages, f"--constraint={constraints}", timeout_s=_INSTALL_S)
     except subprocess.CalledProcessError as error:
         raise PeerError(
             f"the environment of {peer.name} could not be made: {error.stderr[-2000:]}"
@@ -61,9 +72,13 @@ def installed_in(python: Path) -> dict[str, str]:
     return {package["name"]: package["version"] for package in packages}
 
 
+def _same_everywhere(constraints: Path) -> str:
+    lines = constraints.read_text().splitlines()
+    return "\n".join(line for line in lines if line.partition("==")[0].lower() in _SAME_EVERYWHERE)
+
+
 def _uv(command: str, python: Path, *arguments: str, timeout_s: float) -> str:
-    # Where the peers and packshot want other versions of a package, pip searched for over ten
-    # minutes; uv resolves in seconds.
+    # pip searched for a set of versions that fits BentoML for over ten minutes; uv takes seconds.
     uv = [sys.executable, "-m", "uv", "--quiet", "pip", command, f"--python={python}"]
     done = subprocess.run(
         [*uv, *arguments], check=True, capture_output=True, text=True, timeout=timeout_s

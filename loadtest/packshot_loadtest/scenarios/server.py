@@ -15,7 +15,8 @@ from types import TracebackType
 
 import psutil
 
-from packshot.serving.options import ProtocolGuard, ServerConfig
+from packshot.serving.access import ProtocolGuard
+from packshot.serving.options import ServerConfig
 from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
 from packshot_loadtest.errors import ScenarioError

@@ -6,8 +6,12 @@ https://docs.ray.io/en/latest/serve/advanced-guides/dyn-req-batch.html
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Any
+
+# Read when ray is imported; on two busy cores it needs more than its 60 seconds to start.
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
 
 import ray
 from ray import serve
