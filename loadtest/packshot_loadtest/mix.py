@@ -8,10 +8,10 @@ from typing import Final, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from packshot.contracts import QUALITY, QUALITY_NET
+from packshot.contracts import ENHANCE, GENERATE, OPTIMIZE, QUALITY, QUALITY_NET, UPSCALE
 from packshot_loadtest.errors import SettingsError
 
-Action = Literal["score", "page", "pixels", "enhance", "generate"]
+Action = Literal["score", "page", "pixels", "enhance", "upscale", "optimize", "generate"]
 Protocol = Literal["grpc", "http", "peer"]
 
 ACTIONS: Final[tuple[str, ...]] = get_args(Action)
@@ -24,8 +24,10 @@ MODELS: Final[dict[str, str]] = {
     "score": QUALITY.name,
     "page": QUALITY.name,
     "pixels": QUALITY_NET.name,
-    "enhance": "enhance",
-    "generate": "generate",
+    "enhance": ENHANCE.name,
+    "upscale": UPSCALE.name,
+    "optimize": OPTIMIZE.name,
+    "generate": GENERATE.name,
 }
 """The served model that each action asks."""
 
@@ -39,7 +41,9 @@ class RequestKind:
     | score    | the verdict on one encoded photo                                    |
     | page     | the verdicts on a page of 24                                        |
     | pixels   | the network's numbers on decoded views; over gRPC in shared memory  |
-    | enhance  | a better picture                                                    |
+    | enhance  | the photo restored                                                  |
+    | upscale  | the photo twice as large                                            |
+    | optimize | the best picture that can be made of the photo                      |
     | generate | a new picture                                                       |
 
     Attributes:

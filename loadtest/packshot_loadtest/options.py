@@ -42,7 +42,7 @@ MixText = Annotated[
     typer.Option(
         "--mix",
         help="Request kinds with weights: score=80,page=5,pixels=15; @http goes through REST. "
-        "Kinds: score, page (24 photos), pixels, enhance, generate.",
+        "Kinds: score, page (24 photos), pixels, enhance, upscale, optimize, generate.",
         rich_help_panel=_LOAD,
     ),
 ]

@@ -27,8 +27,6 @@ from packshot_loadtest.generator.calls import (
     CallFailedError,
     Payloads,
     Target,
-    picture_inputs,
-    picture_spec,
 )
 from packshot_loadtest.generator.grpc_calls import GrpcCaller
 from packshot_loadtest.generator.http_calls import HttpCaller
@@ -155,9 +153,6 @@ def check_server(target: Target, kinds: Sequence[RequestKind]) -> None:
     if any(kind.protocol != "grpc" for kind in kinds):
         _check_port(target.http)
     models = {kind.model for kind in kinds if kind.protocol != "peer"}
-    for kind in kinds:
-        if kind.action in ("enhance", "generate"):
-            picture_inputs(picture_spec(kind), b"", 0)
     if not models:
         return
     with grpc.insecure_channel(target.grpc) as channel:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from packshot.contracts import IMAGE, MODELS, ModelSpec
+from packshot.contracts import CATEGORIES
 from packshot_loadtest.answers import Answer
-from packshot_loadtest.errors import SettingsError, UnknownModelError
+from packshot_loadtest.errors import SettingsError
 from packshot_loadtest.mix import PAGE_SIZE, RequestKind
 from packshot_loadtest.results.outcomes import Outcome
-
-CATEGORIES: Final = ("watches", "shoes", "bags", "shirts")
-"""What ``generate`` is asked for in turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +28,10 @@ class Payloads:
     def page(self, item: int) -> list[int]:
         """The photos of the page that starts at ``item``: 24, going round."""
         return [(item + step) % len(self.photos) for step in range(PAGE_SIZE)]
+
+    def category(self, item: int) -> str:
+        """What ``generate`` is asked for, each category in turn; its seed is the item."""
+        return CATEGORIES[item % len(CATEGORIES)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,39 +81,6 @@ class Caller(Protocol):
 
     def close(self) -> None:
         """Give back connections."""
-
-
-def picture_spec(kind: RequestKind) -> ModelSpec:
-    """The contract of a model that returns pictures.
-
-    Raises:
-        UnknownModelError: This packshot has none of that name.
-    """
-    spec = MODELS.get(kind.model)
-    if spec is None:
-        raise UnknownModelError(
-            f"this packshot has no model {kind.model!r} in its contracts, it has"
-            f" {', '.join(sorted(MODELS))}"
-        )
-    return spec
-
-
-def picture_inputs(spec: ModelSpec, photo: bytes, item: int) -> dict[str, bytes]:
-    """The inputs of one request for a picture, as the contract names them.
-
-    Raises:
-        UnknownModelError: It needs an input that load tests have no value for.
-    """
-    known: Mapping[str, bytes] = {
-        IMAGE.name: photo,
-        "CATEGORY": CATEGORIES[item % len(CATEGORIES)].encode(),
-        "SEED": str(item).encode(),
-    }
-    needed = [tensor.name for tensor in spec.inputs if not tensor.optional]
-    missing = [name for name in needed if name not in known]
-    if missing:
-        raise UnknownModelError(f"{spec.name} needs {', '.join(missing)}, which load tests lack")
-    return {tensor.name: known[tensor.name] for tensor in spec.inputs if tensor.name in known}
 
 
 def first_element(raw: bytes) -> bytes:

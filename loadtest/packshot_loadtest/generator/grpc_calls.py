@@ -3,8 +3,6 @@ load test wants to see each failure."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from packshot.contracts import GLOBAL_VIEW, LEARNED_ATTRIBUTES
@@ -12,7 +10,6 @@ from packshot_client import (
     ClientConfig,
     ClientError,
     DeadlineExceededError,
-    Model,
     PackshotClient,
     PixelViews,
     QualityResult,
@@ -25,9 +22,6 @@ from packshot_loadtest.generator.calls import (
     CallFailedError,
     Payloads,
     Target,
-    first_element,
-    picture_inputs,
-    picture_spec,
 )
 from packshot_loadtest.mix import PAGE_SIZE, RequestKind
 from packshot_loadtest.results.outcomes import Outcome
@@ -85,10 +79,18 @@ class GrpcCaller:
             result = self._client.score_pixels(self._views[item])
             values = result.attributes.as_dict()
             return [score_answer(result.score, [values[name] for name in LEARNED_ATTRIBUTES])]
-        spec = picture_spec(kind)
-        model = Model[bytes](spec=spec, read=_first_pictures)
-        inputs: dict[str, Any] = dict(picture_inputs(spec, self._photos[item], item))
-        return [picture_answer(self._client.run(model, inputs))]
+        return [picture_answer(self._picture(kind, item))]
+
+    def _picture(self, kind: RequestKind, item: int) -> bytes:
+        photo = self._photos[item]
+        if kind.action == "enhance":
+            return self._client.enhance(photo).data
+        if kind.action == "upscale":
+            return self._client.upscale(photo).data
+        if kind.action == "optimize":
+            return self._client.optimize(photo).data
+        made = self._client.generate(self._payloads.category(item), seed=item)
+        return made.pictures[0].data
 
 
 def _views(pair: tuple[bytes, bytes]) -> PixelViews:
@@ -102,10 +104,6 @@ def _quality_answer(outcome: QualityResult | ClientError) -> Answer:
     if isinstance(outcome, ClientError):
         raise outcome
     return score_answer(outcome.score, list(outcome.attributes.as_dict().values()))
-
-
-def _first_pictures(response: Any) -> tuple[bytes, ...]:
-    return (first_element(response.raw_output_contents[0]),)
 
 
 def _failure(error: ClientError) -> CallFailedError:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import struct
 from typing import Any
 
 import urllib3
 
 from packshot.contracts import (
     ATTRIBUTE_VALUES,
+    CATEGORY,
     FRAGMENTS,
     GLOBAL_VIEW,
     IMAGE,
     NET_ATTRIBUTES,
+    OUTPUT_IMAGE,
     SCORE,
-    ModelSpec,
+    SEED,
     TensorSpec,
 )
 from packshot_loadtest.answers import Answer, picture_answer, score_answer
@@ -24,8 +27,6 @@ from packshot_loadtest.generator.calls import (
     Target,
     failure_of,
     first_element,
-    picture_inputs,
-    picture_spec,
     raw_element,
 )
 from packshot_loadtest.mix import RequestKind
@@ -89,7 +90,7 @@ class HttpCaller:
         if kind.action == "pixels":
             tensors = list(zip((GLOBAL_VIEW, FRAGMENTS), self._payloads.views[item], strict=True))
             return self._scores(kind.model, tensors, 1, (SCORE, NET_ATTRIBUTES))
-        return [picture_answer(self._picture(picture_spec(kind), item))]
+        return [picture_answer(self._picture(kind, item))]
 
     def _scores(
         self,
@@ -108,13 +109,13 @@ class HttpCaller:
             for row, score in enumerate(scores)
         ]
 
-    def _picture(self, spec: ModelSpec, item: int) -> bytes:
-        inputs = picture_inputs(spec, self._payloads.photos[item], item)
-        known = {tensor.name: tensor for tensor in spec.inputs}
-        tensors = [(known[name], raw_element(value)) for name, value in inputs.items()]
-        name = spec.outputs[0].name
-        wanted = [{"name": name, "parameters": {"binary_data": True}}]
-        response = self._infer(spec.name, tensors, 1, wanted)
+    def _picture(self, kind: RequestKind, item: int) -> bytes:
+        tensors = [(IMAGE, raw_element(self._payloads.photos[item]))]
+        if kind.action == "generate":
+            category = raw_element(self._payloads.category(item).encode())
+            tensors = [(CATEGORY, category), (SEED, struct.pack("<q", item))]
+        wanted = [{"name": OUTPUT_IMAGE.name, "parameters": {"binary_data": True}}]
+        response = self._infer(kind.model, tensors, 1, wanted)
         return first_element(response.data[int(response.headers[_HEADER_LENGTH]) :])
 
     def _infer(
