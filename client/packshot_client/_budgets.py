@@ -29,6 +29,8 @@ class Budget:
 
     def earn(self) -> None:
         """One call was made."""
+        if self._tokens >= self._most:
+            return
         with self._lock:
             self._tokens = min(self._most, self._tokens + self._share)
 

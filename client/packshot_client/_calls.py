@@ -20,8 +20,8 @@ from packshot_client._models import Inputs, Model
 from packshot_client._operations import Score
 from packshot_client._outputs import UnreadableError
 from packshot_client._pictures import GeneratedPictures
-from packshot_client._protocol import METHODS, STREAM_INFER, Method, messages
-from packshot_client._requests import TensorData, infer_request
+from packshot_client._protocol import INFER, METHODS, STREAM_INFER, Method, messages
+from packshot_client._requests import TensorData
 from packshot_client._results import QualityResult
 from packshot_client._server_facts import (
     Health,
@@ -38,7 +38,7 @@ _ResultT = TypeVar("_ResultT")
 _MAX_REQUEST_ID: Final = 256
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, slots=True)
 class Call(Generic[ResultT_co]):
     """One call, ready to send.
 
@@ -89,15 +89,15 @@ class CallFactory:
         tensors: Mapping[str, TensorData],
         *,
         batch: int,
-        timeout_s: float | None,
+        timeout_s: float,
         request_id: str | None = None,
         canary_key: str | None = None,
         region: str = "",
     ) -> Call[tuple[_ResultT, ...]]:
-        """Ask a model for one result per item of a batch.
+        """Ask a model for one result per item of a batch, within a checked ``timeout_s``.
 
         Raises:
-            ConfigError: ``timeout_s`` or ``request_id`` cannot be used.
+            ConfigError: ``request_id`` cannot be used.
         """
 
         def read(response: Any) -> tuple[_ResultT, ...]:
@@ -108,15 +108,14 @@ class CallFactory:
 
         identity = os.urandom(16).hex() if request_id is None else _checked_id(request_id)
         return Call(
-            method=STREAM_INFER if model.streams else METHODS["ModelInfer"],
-            message=infer_request(
-                model.spec,
+            method=STREAM_INFER if model.streams else INFER,
+            message=model.form.request(
                 tensors,
                 batch=batch,
                 request_id=identity,
-                model_version=self.config.model_version,
+                model_version=self.config.model_versions.get(model.spec.name, ""),
             ),
-            timeout_s=self.timeout_s(timeout_s, model),
+            timeout_s=timeout_s,
             read=read,
             model=model.spec.name,
             request_id=identity,

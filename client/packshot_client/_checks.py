@@ -62,3 +62,14 @@ def checked_version(version: str, name: str) -> str:
     if not isinstance(version, str) or not version.isdecimal():
         raise ConfigError(f"{name} must be a whole number as text, got {version!r}")
     return version
+
+
+def checked_name(name: str, what: str) -> str:
+    """``name`` if it is a text that can be a model's name.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"{what} must be a name such as 'quality', got {name!r}")
+    return name

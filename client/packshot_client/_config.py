@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from packshot.contracts import QUALITY
 from packshot_client._checks import (
     checked_count,
+    checked_name,
     checked_seconds,
     checked_share,
     checked_version,
@@ -58,6 +60,12 @@ class Retries:
         if self.attempt_timeout_s is not None:
             checked_seconds(self.attempt_timeout_s, "attempt_timeout_s")
 
+    def pause_s(self, attempts: int, *, full_queue: bool) -> float:
+        """A random pause after so many attempts."""
+        most_s = min(self.max_backoff_s, self.backoff_s * 2 ** (attempts - 1))
+        # A full queue empties by waiting: at least half of it.
+        return random.uniform(most_s / 2 if full_queue else 0.0, most_s)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hedging:
@@ -80,23 +88,38 @@ class Hedging:
 
 @dataclass(frozen=True, kw_only=True)
 class Canary:
-    """A share of a model's calls goes to a named version of it.
+    """A share of one model's calls goes to a version of it that is on trial.
+
+    When the server does not serve that (any more), the call goes where it would without a canary:
+    to the version in ``model_versions``, or to the one that the server chooses.
 
     Attributes:
-        version: Which, as text.
-        share: How many, 0-1. Calls with the same ``canary_key`` all go to the same version;
-            calls without one are drawn by lot. When the server does not serve the version
-            (any more), the call goes to the usual one.
-        model: Of which model; calls of others are left alone.
+        share: How many, 0-1. Calls with the same ``canary_key`` all go the same way; calls
+            without one are drawn by lot.
+        version: Which version, as text; or
+        served_as: Under which name it is served, such as the ``quality_canary`` that
+            ``packshot-export publish --canary`` makes.
+        model: Of which model; calls of others are left alone. Which versions a model calls on the
+            server is the server's business.
     """
 
-    version: str
     share: float
+    version: str = ""
+    served_as: str = ""
     model: str = QUALITY.name
 
     def __post_init__(self) -> None:
-        checked_version(self.version, "version")
         checked_share(self.share, "share")
+        checked_name(self.model, "model")
+        if bool(self.version) == bool(self.served_as):
+            raise ConfigError(
+                f"a canary must be either a version or served_as another name, got "
+                f"version={self.version!r} and served_as={self.served_as!r}"
+            )
+        if self.version:
+            checked_version(self.version, "version")
+        else:
+            checked_name(self.served_as, "served_as")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +167,7 @@ class ClientConfig:
     | ``max_in_flight``    | calls of one ``score_many`` that are under way at a time   |
     | ``batch_size``       | images of one ``score_many`` that share a call             |
     | ``max_image_bytes``  | one encoded image, checked before anything is sent         |
-    | ``model_version``    | version to ask for; empty leaves the choice to the server  |
+    | ``model_versions``   | version to ask for by name of model; the server chooses others |
     | ``retries``          | :class:`Retries`                                           |
     | ``hedging``          | :class:`Hedging`; ``None`` is off                          |
     | ``canary``           | :class:`Canary`; ``None`` is off                           |
@@ -161,7 +184,7 @@ class ClientConfig:
     max_in_flight: int = 8
     batch_size: int = 4
     max_image_bytes: int = 128 * MIB
-    model_version: str = ""
+    model_versions: Mapping[str, str] = field(default_factory=dict)
     retries: Retries = field(default_factory=Retries)
     hedging: Hedging | None = None
     canary: Canary | None = None
@@ -179,7 +202,9 @@ class ClientConfig:
         checked_count(self.max_in_flight, "max_in_flight")
         checked_count(self.batch_size, "batch_size")
         checked_count(self.max_image_bytes, "max_image_bytes")
-        if self.model_version:
-            checked_version(self.model_version, "model_version")
+        for name, version in self.model_versions.items():
+            checked_version(version, f"model_versions[{name!r}]")
+        for name in (*self.model_timeouts_s, *self.model_versions):
+            checked_name(name, "a model in model_timeouts_s or model_versions")
         if self.on_call is not None and not callable(self.on_call):
             raise ConfigError(f"on_call must be a function, got {self.on_call!r}")

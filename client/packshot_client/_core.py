@@ -84,7 +84,7 @@ class ClientCore:
             PIXEL_MODEL,
             tensors,
             batch=1,
-            timeout_s=timeout_s,
+            timeout_s=self.calls.timeout_s(timeout_s, PIXEL_MODEL),
             request_id=request_id,
             region=region.name if region is not None else "",
         )

@@ -6,7 +6,6 @@ it ended; the course says what then: the result, a pause before the next attempt
 
 from __future__ import annotations
 
-import random
 import time
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
@@ -25,7 +24,6 @@ from packshot_client._exceptions import (
 from packshot_client._observation import CallEvent, logger, notify
 from packshot_client._outputs import UnreadableError
 from packshot_client._replicas import Replica
-from packshot_client._requests import set_timeout
 from packshot_client._statuses import (
     model_is_gone,
     region_is_gone,
@@ -58,11 +56,12 @@ class Course(Generic[_ResultT]):
         self._hedged = False
         self._region_renewed = False
         self._last: Any = None
+        self._responses = 0
         canary = dispatcher.config.canary
         candidate = canary is not None and call.infers and call.model == canary.model
         self._canary = bool(canary and candidate and takes_canary(canary, call.canary_key))
         if canary and self._canary:
-            call.message.model_version = canary.version
+            call.message.ask(canary.served_as, canary.version)
         tracer = dispatcher.tracer
         self._span: Any = None
         if tracer is not None:
@@ -81,7 +80,7 @@ class Course(Generic[_ResultT]):
         self._attempts += 1
         self._tried.append(replica)
         if self.call.infers:
-            set_timeout(self.call.message, timeout_s)
+            self.call.message.set_timeout(timeout_s)
         metadata = shared.config.security.metadata()
         if shared.tracer is not None:
             metadata += shared.tracer.headers(self._span)
@@ -129,7 +128,7 @@ class Course(Generic[_ResultT]):
         if self.call.infers and self._shared.config.hedging is not None:
             self._shared.latencies[self.call.model].add(latency_s)
         result = self._read(attempt, response)
-        self._finish(attempt, getattr(response, "model_version", ""), None)
+        self._finish(attempt, version=getattr(response, "model_version", ""))
         return result
 
     def received(self, attempt: Attempt, response: Any) -> _ResultT:
@@ -144,7 +143,9 @@ class Course(Generic[_ResultT]):
                 attempt, grpc.StatusCode.UNKNOWN, response.error_message, None, retry=False
             )
         self._last = response.infer_response
-        return self._read(attempt, self._last)
+        result = self._read(attempt, self._last)
+        self._responses += 1
+        return result
 
     def ended(self, attempt: Attempt) -> None:
         """The responses have come to their end.
@@ -155,7 +156,7 @@ class Course(Generic[_ResultT]):
         last = self._last
         if last is None or not last.parameters["triton_final_response"].bool_param:
             self._unreadable(attempt, "it ended before its last part")
-        self._finish(attempt, last.model_version, None)
+        self._finish(attempt, version=last.model_version)
 
     def failed(self, attempt: Attempt, failure: Any, *, retry: bool = True) -> float:
         """What a ``grpc.RpcError`` means: the pause in seconds before the next attempt.
@@ -191,18 +192,21 @@ class Course(Generic[_ResultT]):
         self._note(attempt, error)
         pause_s = self._pause_s(error) if retry else None
         if pause_s is None:
-            self._finish(attempt, self.call_version(), error)
+            self._finish(attempt, error)
             raise error from cause
         logger.debug("%s, attempt %d: %s", self.call.request_id, self._attempts, error)
         return pause_s
 
     def abandoned(self, attempt: Attempt) -> None:
         """The caller no longer wants the answer."""
-        self._finish(attempt, self.call_version(), None, status="Cancelled")
+        self._finish(attempt, status="Cancelled")
 
-    def call_version(self) -> str:
-        """The version that was asked for."""
-        return str(self.call.message.model_version) if self.call.infers else ""
+    def _asked(self) -> tuple[str, str]:
+        """The model and the version that were asked for."""
+        if not self.call.infers:
+            return self.call.model, ""
+        message = self.call.message
+        return message.model_name or self.call.model, message.model_version
 
     def _read(self, attempt: Attempt, response: Any) -> _ResultT:
         try:
@@ -216,7 +220,7 @@ class Course(Generic[_ResultT]):
             f"same packshot release.",
             self._record(attempt),
         )
-        self._finish(attempt, "", error)
+        self._finish(attempt, error)
         raise error from (cause if isinstance(cause, UnreadableError) else None)
 
     def _note(self, attempt: Attempt, error: RequestError) -> None:
@@ -232,10 +236,10 @@ class Course(Generic[_ResultT]):
 
     def _pause_s(self, error: RequestError) -> float | None:
         if self._canary and version_is_gone(error):
-            version = self.call.message.model_version
-            logger.warning("the canary, version %s, is not served: %s", version, error)
+            logger.warning("the canary is not served: %s", error)
             self._canary = False
-            self.call.message.model_version = self._shared.config.model_version
+            usual = self._shared.config.model_versions.get(self.call.model, "")
+            self.call.message.ask("", usual)
             return 0.0
         if self.call.region and region_is_gone(error) and not self._region_renewed:
             self._region_renewed = True
@@ -250,41 +254,41 @@ class Course(Generic[_ResultT]):
             return None
         remaining_s = self._deadline - time.perf_counter()
         pause_s = 0.0
-        elsewhere = self._shared.replicas.other_than(self._tried)
-        if isinstance(error, ServerOverloadedError) or not elsewhere:
-            most_s = min(retries.max_backoff_s, retries.backoff_s * 2 ** (self._attempts - 1))
-            # A full queue empties by waiting: at least half of it.
-            least_s = most_s / 2 if isinstance(error, ServerOverloadedError) else 0.0
-            pause_s = random.uniform(least_s, most_s)
+        full = isinstance(error, ServerOverloadedError)
+        if full or not self._shared.replicas.other_than(self._tried):
+            pause_s = retries.pause_s(self._attempts, full_queue=full)
         if pause_s + _LEAST_S >= remaining_s or not self._shared.retry_budget.spend():
             return None
         return pause_s
 
     def _record(self, attempt: Attempt) -> CallRecord:
+        model, version = self._asked()
         return CallRecord(
             address=attempt.replica.address,
-            model=self.call.model,
+            model=model,
             request_id=self.call.request_id,
             timeout_s=self.call.timeout_s,
             elapsed_s=time.perf_counter() - self._started,
             attempts=self._attempts,
-            model_version=self.call_version(),
+            model_version=version,
+            responses=self._responses,
         )
 
     def _finish(
         self,
         attempt: Attempt,
-        model_version: str,
-        error: RequestError | None,
+        error: RequestError | None = None,
         *,
         status: str = "OK",
+        version: str = "",
     ) -> None:
         on_call = self._shared.config.on_call
         if on_call is None and self._span is None:
             return
+        model, asked_version = self._asked()
         event = CallEvent(
-            model=self.call.model,
-            model_version=model_version,
+            model=model,
+            model_version=version or asked_version,
             request_id=self.call.request_id,
             address=attempt.replica.address,
             status=status if error is None else type(error).__name__,

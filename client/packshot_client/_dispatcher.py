@@ -37,7 +37,7 @@ class Dispatcher:
         self.longest_timeout_s = config.timeout_s
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, slots=True)
 class Attempt:
     """One sending of a call.
 

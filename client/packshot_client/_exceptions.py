@@ -39,6 +39,7 @@ class CallRecord:
         elapsed_s: Time from the start of the call to the error.
         attempts: How often it was sent.
         model_version: Version that was asked for; empty if the server chose.
+        responses: What a stream had given before it broke off: its number of pictures.
     """
 
     address: str
@@ -48,6 +49,7 @@ class CallRecord:
     elapsed_s: float
     attempts: int = 1
     model_version: str = ""
+    responses: int = 0
 
     def __str__(self) -> str:
         parts = [self.address]

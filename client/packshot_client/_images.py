@@ -82,8 +82,11 @@ def image_bytes(image: ImageSource, max_bytes: int) -> bytes:
         ImageSourceError: It cannot be read, is empty, is too large, or is nothing that holds
             an image.
     """
-    if isinstance(image, bytes | bytearray | memoryview):
-        data = image if isinstance(image, bytes) else bytes(image)
+    if isinstance(image, bytes):
+        data = image
+        source = "the image"
+    elif isinstance(image, bytearray | memoryview):
+        data = bytes(image)
         source = "the image"
     elif isinstance(image, str | os.PathLike):
         data = _file_bytes(Path(image), max_bytes)

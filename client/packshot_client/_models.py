@@ -15,6 +15,7 @@ import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from packshot.contracts import (
@@ -34,7 +35,7 @@ from packshot_client._exceptions import ConfigError
 from packshot_client._images import ImageSource, image_bytes, is_in_memory
 from packshot_client._picture_answers import generated_results, optimized_results, picture_results
 from packshot_client._pictures import GeneratedPictures, OptimizedPicture, Picture
-from packshot_client._requests import TensorData
+from packshot_client._requests import RequestForm, TensorData
 from packshot_client._results import PixelScore, QualityResult
 from packshot_client._verdicts import pixel_scores, quality_results
 
@@ -85,6 +86,19 @@ class Model(Generic[ResultT_co]):
         if self.in_flight is not None:
             checked_count(self.in_flight, "in_flight")
 
+    @cached_property
+    def form(self) -> RequestForm:
+        """How it is asked."""
+        return RequestForm(self.spec)
+
+    @cached_property
+    def _inputs(self) -> dict[str, TensorSpec]:
+        return {tensor.name: tensor for tensor in self.spec.inputs}
+
+    @cached_property
+    def _required(self) -> tuple[str, ...]:
+        return tuple(tensor.name for tensor in self.spec.inputs if not tensor.optional)
+
     def elements(self, inputs: Inputs, max_image_bytes: int) -> dict[str, bytes]:
         """The bytes of each input of one item. Reads image sources, which can block.
 
@@ -92,15 +106,15 @@ class Model(Generic[ResultT_co]):
             ConfigError: An input is missing, unknown, or of another type than the contract's.
             ImageSourceError: An image cannot be read.
         """
-        known = {tensor.name: tensor for tensor in self.spec.inputs}
+        known = self._inputs
         for name in inputs:
             if name not in known:
                 raise ConfigError(
                     f"{self.spec.name} has no input {name}, it has {', '.join(known)}"
                 )
-        for tensor in self.spec.inputs:
-            if tensor.name not in inputs and not tensor.optional:
-                raise ConfigError(f"{self.spec.name} needs the input {tensor.name}")
+        for name in self._required:
+            if name not in inputs:
+                raise ConfigError(f"{self.spec.name} needs the input {name}")
         return {
             name: self._element(known[name], value, max_image_bytes)
             for name, value in inputs.items()
@@ -108,11 +122,12 @@ class Model(Generic[ResultT_co]):
 
     def stacked(self, items: Sequence[Mapping[str, bytes]]) -> dict[str, TensorData]:
         """The tensors of a batch: elements of items that all have the same inputs."""
-        texts = {tensor.name for tensor in self.spec.inputs if tensor.dtype == "BYTES"}
-        columns = {name: [item[name] for item in items] for name in items[0]}
-        return {
-            name: column if name in texts else b"".join(column) for name, column in columns.items()
-        }
+        tensors: dict[str, TensorData] = {}
+        for name in items[0]:
+            column = [item[name] for item in items]
+            is_text = self._inputs[name].dtype == "BYTES"
+            tensors[name] = column if is_text else b"".join(column)
+        return tensors
 
     def reads_memory_only(self, inputs: Inputs) -> bool:
         """Whether :meth:`elements` cannot block."""
@@ -123,9 +138,9 @@ class Model(Generic[ResultT_co]):
         )
 
     def _element(self, tensor: TensorSpec, value: Input, max_image_bytes: int) -> bytes:
-        name = f"{self.spec.name}.{tensor.name}"
         if tensor.name in self.images and tensor.dtype == "BYTES":
             return image_bytes(cast(ImageSource, value), max_image_bytes)
+        name = f"{self.spec.name}.{tensor.name}"
         if tensor.shape != (1,) or tensor.dtype not in ("BYTES", "FP32", *_WHOLE):
             raise ConfigError(
                 f"{name} is {tensor.dtype}{list(tensor.shape)}; only one text or number can be "

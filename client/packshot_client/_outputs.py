@@ -26,35 +26,62 @@ class Versioned(Protocol):
 _VersionedT = TypeVar("_VersionedT", bound=Versioned)
 
 
-def floats(response: Any, name: str) -> tuple[float, ...]:
-    """All elements of an FP32 output."""
-    data = _raw(response, name, "FP32")
-    if len(data) % 4:
-        raise UnreadableError(f"{name} has {len(data)} bytes, expected a multiple of 4")
-    return struct.unpack(f"<{len(data) // 4}f", data)
+class Outputs:
+    """The outputs of a ``ModelInferResponse``.
 
+    Attributes:
+        header: Who answered what: ``model``, ``model_version`` and ``request_id`` of a result.
+    """
 
-def rows(response: Any, name: str, count: int, width: int) -> list[tuple[float, ...]]:
-    """As :func:`floats`, ``width`` to each of ``count`` items."""
-    values = floats(response, name)
-    if len(values) != count * width:
-        raise UnreadableError(f"{name} has {len(values)} numbers, expected {count} x {width}")
-    return [values[row * width : (row + 1) * width] for row in range(count)]
+    def __init__(self, response: Any) -> None:
+        self.header: dict[str, Any] = {
+            "model": response.model_name,
+            "model_version": response.model_version,
+            "request_id": response.id,
+        }
+        self._response = response
+        self._tensors: dict[str, tuple[str, bytes]] = {
+            tensor.name: (tensor.datatype, data)
+            for tensor, data in zip(response.outputs, response.raw_output_contents, strict=False)
+        }
 
+    def floats(self, name: str) -> tuple[float, ...]:
+        """All elements of an FP32 output."""
+        data = self._raw(name, "FP32")
+        if len(data) % 4:
+            raise UnreadableError(f"{name} has {len(data)} bytes, expected a multiple of 4")
+        return struct.unpack(f"<{len(data) // 4}f", data)
 
-def byte_elements(response: Any, name: str) -> tuple[bytes, ...]:
-    """All elements of a BYTES output."""
-    data = _raw(response, name, "BYTES")
-    elements: list[bytes] = []
-    offset = 0
-    while offset < len(data):
-        start = offset + _LENGTH.size
-        end = start + _LENGTH.unpack_from(data, offset)[0] if start <= len(data) else start
-        if end > len(data):
-            raise UnreadableError(f"{name} ends inside its element {len(elements)}")
-        elements.append(data[start:end])
-        offset = end
-    return tuple(elements)
+    def rows(self, name: str, count: int, width: int) -> list[tuple[float, ...]]:
+        """As :meth:`floats`, ``width`` to each of ``count`` items."""
+        values = self.floats(name)
+        if len(values) != count * width:
+            raise UnreadableError(f"{name} has {len(values)} numbers, expected {count} x {width}")
+        return [values[row * width : (row + 1) * width] for row in range(count)]
+
+    def byte_elements(self, name: str) -> list[bytes]:
+        """All elements of a BYTES output."""
+        data = self._raw(name, "BYTES")
+        elements: list[bytes] = []
+        offset = 0
+        while offset < len(data):
+            start = offset + _LENGTH.size
+            end = start + _LENGTH.unpack_from(data, offset)[0] if start <= len(data) else start
+            if end > len(data):
+                raise UnreadableError(f"{name} ends inside its element {len(elements)}")
+            elements.append(data[start:end])
+            offset = end
+        return elements
+
+    def _raw(self, name: str, datatype: str) -> bytes:
+        found = self._tensors.get(name)
+        if found is not None and found[0] == datatype:
+            return found[1]
+        kinds = {tensor.name: tensor.datatype for tensor in self._response.outputs}
+        if name in kinds:
+            raise UnreadableError(f"{name} came as {kinds[name]}, expected raw {datatype}")
+        names = ", ".join(kinds) or "none"
+        raise UnreadableError(f"the output {name} is missing, got {names}")
 
 
 def decoded(data: bytes, kind: type[_T], name: str) -> _T:
@@ -102,13 +129,3 @@ def _check_schema(found: Versioned, schema: int, name: str) -> None:
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     # Made on first use: working out the types takes longer than importing the client.
     return msgspec.json.Decoder(kind)
-
-
-def _raw(response: Any, name: str, datatype: str) -> bytes:
-    for index, tensor in enumerate(response.outputs):
-        if tensor.name == name:
-            if tensor.datatype != datatype or index >= len(response.raw_output_contents):
-                raise UnreadableError(f"{name} came as {tensor.datatype}, expected raw {datatype}")
-            return cast(bytes, response.raw_output_contents[index])
-    names = ", ".join(tensor.name for tensor in response.outputs) or "none"
-    raise UnreadableError(f"the output {name} is missing, got {names}")

@@ -17,7 +17,7 @@ from packshot.contracts import (
     VERDICT_AFTER,
     VERDICT_BEFORE,
 )
-from packshot_client._outputs import UnreadableError, byte_elements, decoded, rows, versioned
+from packshot_client._outputs import Outputs, UnreadableError, decoded, versioned
 from packshot_client._pictures import (
     BeyondRepair,
     GeneratedPicture,
@@ -74,9 +74,10 @@ def image_results(response: Any, *, image: str, info: str) -> tuple[ImageResult,
     Raises:
         UnreadableError: The answer is not that.
     """
+    outputs = Outputs(response)
     return tuple(
-        ImageResult(data=data, info=decoded(text, dict[str, Any], info), **_header(response))
-        for data, text in _pairs(response, image, info)
+        ImageResult(data=data, info=decoded(text, dict[str, Any], info), **outputs.header)
+        for data, text in _pairs(outputs, image, info)
     )
 
 
@@ -86,10 +87,7 @@ def picture_results(response: Any) -> tuple[Picture, ...]:
     Raises:
         UnreadableError: The answer is not what the contract says.
     """
-    return tuple(
-        Picture(data=data, **_fields(decoded(text, _Facts, OUTPUT_FACTS.name)), **_header(response))
-        for data, text in _pairs(response, OUTPUT_IMAGE.name, OUTPUT_FACTS.name)
-    )
+    return _pictures(Outputs(response))
 
 
 def optimized_results(response: Any) -> tuple[OptimizedPicture, ...]:
@@ -98,13 +96,14 @@ def optimized_results(response: Any) -> tuple[OptimizedPicture, ...]:
     Raises:
         UnreadableError: The answer is not what the contract says.
     """
-    pictures = picture_results(response)
-    steps = byte_elements(response, STEPS.name)
+    outputs = Outputs(response)
+    pictures = _pictures(outputs)
+    steps = outputs.byte_elements(STEPS.name)
     if len(steps) != len(pictures):
         raise UnreadableError(f"{len(pictures)} pictures and {len(steps)} of {STEPS.name}")
-    scores = rows(response, SCORES.name, len(pictures), 2)
-    before = verdict_results(response, [row[0] for row in scores], VERDICT_BEFORE.name)
-    after = verdict_results(response, [row[1] for row in scores], VERDICT_AFTER.name)
+    scores = outputs.rows(SCORES.name, len(pictures), 2)
+    before = verdict_results(outputs, [row[0] for row in scores], VERDICT_BEFORE.name)
+    after = verdict_results(outputs, [row[1] for row in scores], VERDICT_AFTER.name)
     found = []
     for index, picture in enumerate(pictures):
         taken = versioned(steps[index], _Steps, STEPS_SCHEMA, STEPS.name)
@@ -128,14 +127,15 @@ def generated_results(response: Any) -> tuple[GeneratedPictures, ...]:
     Raises:
         UnreadableError: The answer is not what the contract says.
     """
-    summaries = byte_elements(response, SUMMARY.name)
+    outputs = Outputs(response)
+    summaries = outputs.byte_elements(SUMMARY.name)
     pictures = tuple(
         GeneratedPicture(
             data=data,
             **_fields(decoded(text, _GeneratedFacts, GENERATED_FACTS.name)),
-            **_header(response),
+            **outputs.header,
         )
-        for data, text in _pairs(response, GENERATED_IMAGES.name, GENERATED_FACTS.name)
+        for data, text in _pairs(outputs, GENERATED_IMAGES.name, GENERATED_FACTS.name)
     )
     return tuple(
         GeneratedPictures(
@@ -145,20 +145,19 @@ def generated_results(response: Any) -> tuple[GeneratedPictures, ...]:
     )
 
 
-def _pairs(response: Any, image: str, info: str) -> list[tuple[bytes, bytes]]:
-    images = byte_elements(response, image)
-    infos = byte_elements(response, info)
+def _pictures(outputs: Outputs) -> tuple[Picture, ...]:
+    return tuple(
+        Picture(data=data, **_fields(decoded(text, _Facts, OUTPUT_FACTS.name)), **outputs.header)
+        for data, text in _pairs(outputs, OUTPUT_IMAGE.name, OUTPUT_FACTS.name)
+    )
+
+
+def _pairs(outputs: Outputs, image: str, info: str) -> list[tuple[bytes, bytes]]:
+    images = outputs.byte_elements(image)
+    infos = outputs.byte_elements(info)
     if len(images) != len(infos):
         raise UnreadableError(f"{len(images)} of {image} and {len(infos)} of {info}")
     return list(zip(images, infos, strict=True))
-
-
-def _header(response: Any) -> dict[str, Any]:
-    return {
-        "model": response.model_name,
-        "model_version": response.model_version,
-        "request_id": response.id,
-    }
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, Any]:

@@ -8,10 +8,10 @@ them: the health check may be what is wrong.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import Enum
+from itertools import count
 from typing import Final
 
 from packshot_client._config import Connections
@@ -78,8 +78,7 @@ class ReplicaSet:
         self.on_change = on_change
         self._connections = connections
         self._clock = clock
-        self._lock = threading.Lock()
-        self._turn = 0
+        self._turn = count(1)
         self._replicas: tuple[Replica, ...] = ()
         self.update(addresses)
 
@@ -92,15 +91,12 @@ class ReplicaSet:
     def pick(self, avoid: Collection[Replica] = ()) -> Replica:
         """Whose turn it is: of those that live, rather one that is not in ``avoid``."""
         replicas = self._replicas
-        with self._lock:
-            self._turn += 1
-            turn = self._turn
         if len(replicas) == 1:
             return replicas[0]
         living = [replica for replica in replicas if replica.up] or list(replicas)
         fresh = [replica for replica in living if replica not in avoid]
         choice = fresh or living
-        return choice[turn % len(choice)]
+        return choice[next(self._turn) % len(choice)]
 
     def other_than(self, tried: Collection[Replica]) -> bool:
         """Whether there is a living replica that is not in ``tried``."""

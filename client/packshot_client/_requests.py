@@ -5,13 +5,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from packshot.contracts import ModelSpec
-from packshot_client._protocol import messages
+from packshot_client._protocol import InferRequest, messages
 
 _LENGTH: Final = struct.Struct("<I")
-_MICROSECONDS: Final = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,51 +32,80 @@ TensorData: TypeAlias = Sequence[bytes] | bytes | SharedPixels
 """The elements of a BYTES tensor, the raw bytes of another, or where they lie."""
 
 
-def infer_request(
-    spec: ModelSpec,
-    tensors: Mapping[str, TensorData],
-    *,
-    batch: int,
-    request_id: str,
-    model_version: str = "",
-) -> Any:
-    """A ``ModelInferRequest``; its time limit is set by :func:`set_timeout` for each attempt.
+class RequestForm:
+    """How one model is asked. What its requests have in common is encoded once and kept.
 
     Args:
         spec: The model's contract: decides types, shapes, and the order of inputs and outputs.
-        tensors: Each input by name; optional ones may be left out.
-        batch: Items in the request.
-        request_id: Comes back in the answer and in the server's log.
-        model_version: Empty leaves the choice to the server.
     """
-    request = messages.ModelInferRequest(
-        model_name=spec.name, model_version=model_version, id=request_id
-    )
-    for tensor in spec.inputs:
-        data = tensors.get(tensor.name)
-        if data is None:
-            continue
-        described = request.inputs.add(
-            name=tensor.name, datatype=tensor.dtype, shape=(batch, *tensor.shape)
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._spec = spec
+        self._kept: dict[tuple[int, tuple[str, ...]], bytes] = {}
+
+    def request(
+        self,
+        tensors: Mapping[str, TensorData],
+        *,
+        batch: int,
+        request_id: str,
+        model_version: str = "",
+    ) -> InferRequest:
+        """A request for an inference.
+
+        Args:
+            tensors: Each input by name; optional ones may be left out.
+            batch: Items in the request.
+            request_id: Comes back in the answer and in the server's log.
+            model_version: Empty leaves the choice to the server.
+        """
+        names: list[str] = []
+        contents: list[Sequence[bytes]] = []
+        shared: dict[str, SharedPixels] = {}
+        for tensor in self._spec.inputs:
+            data = tensors.get(tensor.name)
+            if data is None:
+                continue
+            names.append(tensor.name)
+            if isinstance(data, SharedPixels):
+                shared[tensor.name] = data
+            elif isinstance(data, bytes):
+                contents.append((data,))
+            else:
+                contents.append(bytes_elements(data))
+        return InferRequest(
+            self._described(batch, tuple(names), shared),
+            contents,
+            request_id=request_id,
+            model_version=model_version,
         )
-        if isinstance(data, SharedPixels):
-            described.parameters["shared_memory_region"].string_param = data.region
-            described.parameters["shared_memory_offset"].int64_param = data.offset
-            described.parameters["shared_memory_byte_size"].int64_param = data.byte_size
-        elif isinstance(data, bytes):
-            request.raw_input_contents.append(data)
-        else:
-            request.raw_input_contents.append(bytes_elements(data))
-    for tensor in spec.outputs:
-        request.outputs.add(name=tensor.name)
-    return request
+
+    def _described(
+        self, batch: int, names: tuple[str, ...], shared: Mapping[str, SharedPixels]
+    ) -> bytes:
+        kept = None if shared else self._kept.get((batch, names))
+        if kept is not None:
+            return kept
+        request = messages.ModelInferRequest(model_name=self._spec.name)
+        for tensor in self._spec.inputs:
+            if tensor.name not in names:
+                continue
+            described = request.inputs.add(
+                name=tensor.name, datatype=tensor.dtype, shape=(batch, *tensor.shape)
+            )
+            place = shared.get(tensor.name)
+            if place is not None:
+                described.parameters["shared_memory_region"].string_param = place.region
+                described.parameters["shared_memory_offset"].int64_param = place.offset
+                described.parameters["shared_memory_byte_size"].int64_param = place.byte_size
+        for tensor in self._spec.outputs:
+            request.outputs.add(name=tensor.name)
+        encoded: bytes = request.SerializeToString()
+        if not shared:
+            self._kept[batch, names] = encoded
+        return encoded
 
 
-def set_timeout(request: Any, timeout_s: float) -> None:
-    """Tell Triton when nobody waits for the answer any more, so that it drops queued work."""
-    request.parameters["timeout"].int64_param = max(1, round(timeout_s * _MICROSECONDS))
-
-
-def bytes_elements(elements: Sequence[bytes]) -> bytes:
-    """A BYTES tensor on the wire: each element after its length, 4 bytes, little-endian."""
-    return b"".join([part for data in elements for part in (_LENGTH.pack(len(data)), data)])
+def bytes_elements(elements: Sequence[bytes]) -> list[bytes]:
+    """A BYTES tensor in parts: each element after its length, which is 4 bytes, little-endian."""
+    return [part for data in elements for part in (_LENGTH.pack(len(data)), data)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from packshot.contracts import Decision
+from packshot_client._deferred import Deferred
 
 Grade = Literal["high", "medium", "low"]
 Severity = Literal["reject", "review", "advise"]
@@ -149,8 +150,8 @@ class ImageFacts:
     composition: Composition
 
 
-@dataclass(frozen=True, kw_only=True)
-class QualityResult:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QualityResult(Deferred):
     """The verdict on one image.
 
     Attributes:

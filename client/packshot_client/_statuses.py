@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import grpc
 
+from packshot.contracts import Fault, split_fault
 from packshot_client._exceptions import (
     AccessDeniedError,
     CallRecord,
@@ -41,6 +42,9 @@ STATUS_ERRORS: Final[dict[Any, type[RequestError]]] = {
 }
 """The class for each status when the server's words do not say more."""
 
+FAULT_ERRORS: Final[dict[Fault, type[RequestError]]] = {"unknown_policy": UnknownPolicyError}
+"""The class for each fault that a server names in its message."""
+
 # Triton says several different things with one status; only its words tell them apart.
 _QUEUE_FULL = "exceeds maximum queue size"
 _LEFT_IN_QUEUE = "request timeout expired"
@@ -51,7 +55,6 @@ _NOT_READY = "is not at ready state"
 # What a model says of one that it calls and that is not there: see packshot.serving.model_calls.
 _NOT_LOADED = "is not loaded ("
 _REGION = "shared memory region"
-_UNKNOWN_POLICY = re.compile(r"(unknown|no) policy\b", re.IGNORECASE)
 
 _ROUTING = re.compile(r"^(in ensemble '[^']*', |\[request id: [^\]]*\] )+")
 
@@ -69,9 +72,12 @@ def status_error(code: Any, details: str | None, call: CallRecord) -> RequestErr
     """
     code = code if code in STATUS_ERRORS else grpc.StatusCode.UNKNOWN
     details = details or ""
-    words = plain_words(details)
-    error_class = _error_class(code, words, call)
-    return error_class(_message(error_class, words, call), call, code.name, details)
+    words, fault = split_fault(plain_words(details))
+    error_class = FAULT_ERRORS[fault] if fault else _error_class(code, words, call)
+    message = _message(error_class, words, call)
+    if call.responses:
+        message = f"The stream broke off after {call.responses} of its responses. {message}"
+    return error_class(message, call, code.name, details)
 
 
 def model_is_gone(error: RequestError) -> bool:
@@ -114,8 +120,6 @@ def _error_class(code: Any, words: str, call: CallRecord) -> type[RequestError]:
             return AccessDeniedError
     if code is grpc.StatusCode.NOT_FOUND and _UNLOADED in lower:
         return ServerUnavailableError
-    if code is grpc.StatusCode.INVALID_ARGUMENT and _UNKNOWN_POLICY.search(words):
-        return UnknownPolicyError
     return STATUS_ERRORS[code]
 
 

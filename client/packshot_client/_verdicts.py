@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 import msgspec
 
@@ -20,12 +20,11 @@ from packshot.contracts import (
     VERDICT,
     Decision,
 )
+from packshot_client._deferred import filled
 from packshot_client._outputs import (
+    Outputs,
     UnreadableError,
-    byte_elements,
     decoded,
-    floats,
-    rows,
     versioned,
 )
 from packshot_client._results import (
@@ -50,14 +49,17 @@ _Plane = Annotated[tuple[_Row, ...], msgspec.Meta(min_length=GRID, max_length=GR
 _LEARNED: Final = len(LEARNED_ATTRIBUTES)
 _Map = Annotated[tuple[_Plane, ...], msgspec.Meta(min_length=_LEARNED, max_length=_LEARNED)]
 
+_NUMERALS: Final = b"0123456789.- \t\n\r"
+_MAP_FORM: Final = (
+    json.dumps([[[None] * GRID] * GRID] * _LEARNED).encode().translate(None, b" null")
+)
+
 
 # The VERDICT JSON as it is on the wire; keys that are not here are ignored.
-@dataclass(frozen=True, kw_only=True)
-class _Image:
+class _Image(msgspec.Struct):
     format: str
     width: int
     height: int
-    bytes: int
     megapixels: float
     color_mode: str
     animated: bool
@@ -65,10 +67,10 @@ class _Image:
     orientation: int
     icc_converted: bool
     composition: Composition
+    size_bytes: int = msgspec.field(name="bytes")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Verdict:
+class _Head(msgspec.Struct):
     schema: int
     uncertainty: float
     grade: Grade
@@ -78,11 +80,50 @@ class _Verdict:
     reasons: tuple[Reason, ...]
     advice: tuple[Advice, ...]
     image: _Image
+
+
+class _Verdict(_Head):
+    quality_map: msgspec.Raw
+
+
+class _VerdictWithMap(_Head):
     quality_map: _Map | None
 
 
 class _Measured(msgspec.Struct):
     attributes: Attributes
+
+
+class _Later:
+    """The fields of a :class:`QualityResult` that take long to make, and that few look at."""
+
+    __slots__ = ("_image", "_map", "_measured")
+
+    def __init__(
+        self,
+        measured: tuple[float, ...] | Attributes,
+        image: _Image,
+        quality_map: bytes | QualityMap | None,
+    ) -> None:
+        self._measured = measured
+        self._image = image
+        self._map = quality_map
+
+    @property
+    def attributes(self) -> Attributes:
+        if isinstance(self._measured, Attributes):
+            return self._measured
+        return filled(Attributes, dict(zip(ATTRIBUTES, self._measured, strict=True)))
+
+    @property
+    def image(self) -> ImageFacts:
+        return filled(ImageFacts, msgspec.structs.asdict(self._image))
+
+    @property
+    def quality_map(self) -> QualityMap | None:
+        if isinstance(self._map, bytes):
+            return cast(QualityMap, decoded(self._map, cast(Any, _Map), "quality_map"))
+        return self._map
 
 
 def quality_results(response: Any) -> tuple[QualityResult, ...]:
@@ -91,59 +132,46 @@ def quality_results(response: Any) -> tuple[QualityResult, ...]:
     Raises:
         UnreadableError: The answer is not what the contract says.
     """
-    scores = floats(response, SCORE.name)
-    attributes = floats(response, ATTRIBUTE_VALUES.name)
-    verdicts = byte_elements(response, VERDICT.name)
+    outputs = Outputs(response)
+    scores = outputs.floats(SCORE.name)
+    attributes = outputs.floats(ATTRIBUTE_VALUES.name)
+    verdicts = outputs.byte_elements(VERDICT.name)
     width = len(ATTRIBUTES)
     if not len(verdicts) == len(scores) == len(attributes) / width:
         raise UnreadableError(
             f"{len(verdicts)} verdicts, {len(scores)} scores and {len(attributes)} attributes do "
             f"not make whole results of 1, 1 and {width}"
         )
-    return tuple(
-        [
-            _result(
-                response,
-                score=scores[row],
-                attributes=Attributes(
-                    **dict(
-                        zip(ATTRIBUTES, attributes[row * width : (row + 1) * width], strict=True)
-                    )
-                ),
-                verdict=verdict,
-                name=VERDICT.name,
-            )
-            for row, verdict in enumerate(verdicts)
-        ]
-    )
+    found = []
+    for row, verdict in enumerate(verdicts):
+        measured = attributes[row * width : (row + 1) * width]
+        found.append(_result(outputs, scores[row], measured, verdict, VERDICT.name))
+    return tuple(found)
 
 
-def verdict_results(response: Any, scores: Sequence[float], name: str) -> tuple[QualityResult, ...]:
+def verdict_results(
+    outputs: Outputs, scores: Sequence[float], name: str
+) -> tuple[QualityResult, ...]:
     """As :func:`quality_results`, of a BYTES output that is a verdict beside other outputs.
 
     Its attributes are those in the JSON.
 
     Args:
-        response: Of a model that judges pictures among other things.
+        outputs: Of a model that judges pictures among other things.
         scores: One for each item.
         name: Of the output.
 
     Raises:
         UnreadableError: The answer is not what the contract says.
     """
-    verdicts = byte_elements(response, name)
+    verdicts = outputs.byte_elements(name)
     if len(verdicts) != len(scores):
         raise UnreadableError(f"{len(verdicts)} of {name} for {len(scores)} scores")
-    return tuple(
-        _result(
-            response,
-            score=score,
-            attributes=decoded(verdict, _Measured, name).attributes,
-            verdict=verdict,
-            name=name,
-        )
-        for score, verdict in zip(scores, verdicts, strict=True)
-    )
+    found = []
+    for score, verdict in zip(scores, verdicts, strict=True):
+        measured = decoded(verdict, _Measured, name).attributes
+        found.append(_result(outputs, score, measured, verdict, name))
+    return tuple(found)
 
 
 def pixel_scores(response: Any) -> tuple[PixelScore, ...]:
@@ -152,11 +180,12 @@ def pixel_scores(response: Any) -> tuple[PixelScore, ...]:
     Raises:
         UnreadableError: The answer is not what the contract says.
     """
-    scores = floats(response, SCORE.name)
+    outputs = Outputs(response)
+    scores = outputs.floats(SCORE.name)
     count = len(scores)
-    uncertainties = rows(response, UNCERTAINTY.name, count, 1)
-    attributes = rows(response, NET_ATTRIBUTES.name, count, len(LEARNED_ATTRIBUTES))
-    maps = rows(response, QUALITY_MAP.name, count, len(LEARNED_ATTRIBUTES) * GRID * GRID)
+    uncertainties = outputs.rows(UNCERTAINTY.name, count, 1)
+    attributes = outputs.rows(NET_ATTRIBUTES.name, count, len(LEARNED_ATTRIBUTES))
+    maps = outputs.rows(QUALITY_MAP.name, count, len(LEARNED_ATTRIBUTES) * GRID * GRID)
     return tuple(
         PixelScore(
             score=scores[row],
@@ -165,9 +194,7 @@ def pixel_scores(response: Any) -> tuple[PixelScore, ...]:
                 **dict(zip(LEARNED_ATTRIBUTES, attributes[row], strict=True))
             ),
             quality_map=_planes(maps[row]),
-            model=response.model_name,
-            model_version=response.model_version,
-            request_id=response.id,
+            **outputs.header,
         )
         for row in range(count)
     )
@@ -179,35 +206,34 @@ def _planes(values: tuple[float, ...]) -> QualityMap:
 
 
 def _result(
-    response: Any, *, score: float, attributes: Attributes, verdict: bytes, name: str
+    outputs: Outputs,
+    score: float,
+    measured: tuple[float, ...] | Attributes,
+    verdict: bytes,
+    name: str,
 ) -> QualityResult:
     found = versioned(verdict, _Verdict, VERDICT_SCHEMA, name)
-    image = found.image
-    return QualityResult(
+    quality_map = _checked_map(bytes(found.quality_map), verdict, name)
+    return QualityResult.of(
+        _Later(measured, found.image, quality_map),
         score=score,
         uncertainty=found.uncertainty,
         grade=found.grade,
         decision=found.decision,
         policy=found.policy,
-        attributes=attributes,
         worst_attribute=found.worst_attribute,
         reasons=found.reasons,
         advice=found.advice,
-        image=ImageFacts(
-            format=image.format,
-            width=image.width,
-            height=image.height,
-            size_bytes=image.bytes,
-            megapixels=image.megapixels,
-            color_mode=image.color_mode,
-            animated=image.animated,
-            has_alpha=image.has_alpha,
-            orientation=image.orientation,
-            icc_converted=image.icc_converted,
-            composition=image.composition,
-        ),
-        quality_map=found.quality_map,
-        model=response.model_name,
-        model_version=response.model_version,
-        request_id=response.id,
+        **outputs.header,
     )
+
+
+def _checked_map(text: bytes, verdict: bytes, name: str) -> bytes | QualityMap | None:
+    """The quality map as JSON: reading its numbers would take as long as all the rest.
+
+    It is known to be JSON. So if nothing but numerals has to be left out to get the brackets and
+    commas of a map, there is one number in every place of it, and reading it cannot fail later.
+    """
+    if text.translate(None, _NUMERALS) == _MAP_FORM:
+        return text
+    return decoded(verdict, _VerdictWithMap, name).quality_map

@@ -9,11 +9,14 @@ dimension and ``max_batch_size`` >= 1. ``-1`` marks a variable dimension.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, cast, get_args
 
 Dtype = Literal["UINT8", "INT32", "INT64", "FP32", "BYTES"]
 Decision = Literal["accept", "review", "reject"]
+Fault = Literal["unknown_policy"]
+"""What is wrong with a request that was refused, where callers tell it from all else."""
 
 VIEW_SIZE: Final = 224
 """Side, in pixels, of both square network views."""
@@ -348,3 +351,22 @@ MODELS: Final[dict[str, ModelSpec]] = {
     spec.name: spec for spec in (*QUALITY_FAMILY, *ENHANCEMENT_FAMILY, *GENERATION_FAMILY)
 }
 """Every served model by name."""
+
+_FAULT: Final = re.compile(rf" \[packshot:({'|'.join(get_args(Fault))})\]")
+
+
+def with_fault(message: str, fault: Fault) -> str:
+    """An error message that says for programs too what is wrong: ``... [packshot:<fault>]``.
+
+    Triton carries nothing but a status and a text, and INVALID_ARGUMENT is the status of
+    everything that a caller can get wrong.
+    """
+    return f"{message} [packshot:{fault}]"
+
+
+def split_fault(message: str) -> tuple[str, Fault | None]:
+    """A server's message without what :func:`with_fault` added, and the fault if it names one."""
+    found = _FAULT.search(message)
+    if found is None:
+        return message, None
+    return message[: found.start()] + message[found.end() :], cast(Fault, found[1])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from packshot.contracts import DECISIONS
+from packshot.contracts import DECISIONS, split_fault
 from packshot.serving.process import TritonProcess
 from packshot_client import (
     AsyncPackshotClient,
@@ -123,6 +123,10 @@ def test_a_policy_by_name_and_one_that_is_not_there(client: PackshotClient, coff
     with pytest.raises(UnknownPolicyError, match="nowhere") as caught:
         client.score(coffee, policy="nowhere")
     assert caught.value.status == "INVALID_ARGUMENT"
+    assert split_fault(caught.value.server_message)[1] == "unknown_policy"
+    assert "[packshot:" not in caught.value.message
+    both = list(client.score_many([coffee] * 2, policy="nowhere", batch_size=2))
+    assert [type(outcome) for outcome in both] == [UnknownPolicyError] * 2
 
 
 def test_a_deadline_too_short_is_held(client: PackshotClient, coffee: bytes) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from packshot_client._protocol import kserve_pb2
+from packshot_client._protocol.infer_request import InferRequest
 
 messages: Any = kserve_pb2
 """The message classes, which are made at import and which no type checker sees."""
@@ -49,13 +50,17 @@ def _method(name: str) -> Method:
     return Method(name=name, encode=request.SerializeToString, decode=response.FromString)
 
 
+INFER: Final = Method(
+    name="ModelInfer", encode=InferRequest.encode, decode=messages.ModelInferResponse.FromString
+)
+"""The method that asks a model."""
+
 METHODS: Final = {
     name: _method(name)
     for name in (
         "ServerReady",
         "ServerMetadata",
         "ModelReady",
-        "ModelInfer",
         "ModelStatistics",
         "RepositoryIndex",
         "SystemSharedMemoryStatus",
@@ -63,14 +68,14 @@ METHODS: Final = {
         "SystemSharedMemoryUnregister",
     )
 }
-"""Methods with one response, by name."""
+"""The methods that ask about the server, by name."""
 
 STREAM_INFER: Final = Method(
     name="ModelStreamInfer",
-    encode=messages.ModelInferRequest.SerializeToString,
+    encode=InferRequest.encode,
     decode=messages.ModelStreamInferResponse.FromString,
     streams=True,
 )
 """Any number of responses to a request, for decoupled models."""
 
-__all__ = ["METHODS", "STREAM_INFER", "Method", "messages"]
+__all__ = ["INFER", "METHODS", "STREAM_INFER", "InferRequest", "Method", "messages"]

@@ -19,13 +19,14 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from packshot.contracts import Dtype, ModelSpec, TensorSpec
+from packshot.contracts import Dtype, ModelSpec, TensorSpec, with_fault
 from packshot.errors import (
     ContractError,
     ImageError,
     ModelCallError,
     PolicyError,
     RequestCancelledError,
+    UnknownPolicyError,
 )
 
 Array = npt.NDArray[Any]
@@ -216,6 +217,8 @@ class TensorExchange:
 
     def _error(self, error: Exception) -> Any:
         triton_error = self._pb_utils.TritonError
+        if isinstance(error, UnknownPolicyError):
+            return triton_error(with_fault(str(error), "unknown_policy"), triton_error.INVALID_ARG)
         if isinstance(error, _CALLER_ERRORS):
             return triton_error(str(error), triton_error.INVALID_ARG)
         if isinstance(error, ModelCallError):

@@ -65,7 +65,9 @@ VERDICT = {json.dumps(json.dumps(VERDICT))}.encode()
 
 
 class TritonPythonModel:
-    """Each image scores the version it was asked of; ``bad...`` is refused."""
+    """Each image scores its number if it has one, as ``good 7``, or else the version it was asked
+    of; ``bad...`` is refused.
+    """
 
     def initialize(self, args):
         import json
@@ -86,16 +88,88 @@ class TritonPythonModel:
                     error=pb.TritonError(words, pb.TritonError.INVALID_ARG)
                 )
         batch = len(images)
+        scores = [
+            float(image[5:]) if image.startswith(b"good ") else self.score for image in images[:, 0]
+        ]
         verdicts = np.empty((batch, 1), dtype=np.object_)
         verdicts[:] = VERDICT
         return pb.InferenceResponse(
             [
-                pb.Tensor("SCORE", np.full((batch, 1), self.score, np.float32)),
+                pb.Tensor("SCORE", np.array(scores, np.float32).reshape(batch, 1)),
                 pb.Tensor("ATTRIBUTES", np.full((batch, {len(ATTRIBUTES)}), 0.5, np.float32)),
                 pb.Tensor("VERDICT", verdicts),
             ]
         )
 '''
+
+STREAM_MODEL = '''
+import json
+import os
+import time
+
+import numpy as np
+import triton_python_backend_utils as pb
+
+
+class TritonPythonModel:
+    """A picture every ``delay_ms``, then the summary; ``software`` is the server's process."""
+
+    def initialize(self, args):
+        parameters = json.loads(args["model_config"])["parameters"]
+        self.delay_s = float(parameters["delay_ms"]["string_value"]) / 1000
+
+    def execute(self, requests):
+        for request in requests:
+            sender = request.get_response_sender()
+            count = int(pb.get_input_tensor_by_name(request, "COUNT").as_numpy()[0, 0])
+            for number in range(count):
+                time.sleep(self.delay_s)
+                if request.is_cancelled():
+                    break
+                sender.send(self.answer(count, number + 1, [self.facts(number)]))
+            last = self.answer(count, count, [])
+            sender.send(last, flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    def facts(self, number):
+        return {
+            "format": "PNG", "width": 1, "height": 1, "bytes": 3, "category": "watches",
+            "seed": 100 + number, "truncation": 0.7, "scale": 1, "score": None, "tries": 1,
+            "watermark": "none", "software": str(os.getppid()), "digital_source_type": "none",
+        }
+
+    def answer(self, count, made, facts):
+        summary = {
+            "seed": 100, "requested": count, "returned": made, "tried": made,
+            "best_refused": None, "complete": made == count, "final": not facts, "message": "",
+        }
+        return pb.InferenceResponse([
+            self.texts("OUTPUT_IMAGE", [b"png" for _ in facts]),
+            self.texts("OUTPUT_FACTS", [json.dumps(one).encode() for one in facts]),
+            self.texts("SUMMARY", [json.dumps(summary).encode()]),
+        ])
+
+    def texts(self, name, values):
+        array = np.empty((1, len(values)), dtype=np.object_)
+        array[0, :] = values
+        return pb.Tensor(name, array)
+'''
+
+STREAM_CONFIG = """
+name: "generate_stream"
+backend: "python"
+max_batch_size: 1
+input [
+  { name: "CATEGORY" data_type: TYPE_STRING dims: [ 1 ] },
+  { name: "COUNT" data_type: TYPE_INT32 dims: [ 1 ] optional: true }
+]
+output [
+  { name: "OUTPUT_IMAGE" data_type: TYPE_STRING dims: [ -1 ] },
+  { name: "OUTPUT_FACTS" data_type: TYPE_STRING dims: [ -1 ] },
+  { name: "SUMMARY" data_type: TYPE_STRING dims: [ 1 ] }
+]
+instance_group [ { kind: KIND_CPU count: 1 } ]
+model_transaction_policy { decoupled: true }
+"""
 
 TENSORS = f"""
 max_batch_size: 32
@@ -141,6 +215,14 @@ def write_model(folder: Path, name: str, *, delay_ms: float, queue: int, version
     )
 
 
+def write_stream_model(folder: Path, *, delay_ms: float) -> None:
+    model = folder / "generate_stream"
+    (model / "1").mkdir(parents=True)
+    (model / "1" / "model.py").write_text(STREAM_MODEL)
+    delay = f'parameters {{ key: "delay_ms" value: {{ string_value: "{delay_ms}" }} }}\n'
+    (model / "config.pbtxt").write_text(STREAM_CONFIG + delay)
+
+
 def canned_repository(
     folder: Path,
     *,
@@ -148,14 +230,24 @@ def canned_repository(
     queue: int = 0,
     versions: int = 1,
     ensemble: bool = False,
+    streams: bool = False,
+    canary: bool = False,
 ) -> Path:
-    """A repository whose ``quality`` answers at once, or after a while, with a canned verdict."""
+    """A repository whose ``quality`` answers at once, or after a while, with a canned verdict.
+
+    With ``streams`` there is a ``generate_stream`` too, with ``delay_ms`` before each picture; with
+    ``canary`` the same again as ``quality_canary``.
+    """
     folder.mkdir(parents=True)
     name = "canned" if ensemble else "quality"
     write_model(folder, name, delay_ms=delay_ms, queue=queue, versions=versions)
     if ensemble:
         (folder / "quality" / "1").mkdir(parents=True)
         (folder / "quality" / "config.pbtxt").write_text(ENSEMBLE)
+    if canary:
+        write_model(folder, "quality_canary", delay_ms=delay_ms, queue=queue, versions=1)
+    if streams:
+        write_stream_model(folder, delay_ms=delay_ms)
     return folder
 
 
@@ -223,6 +315,12 @@ def start_replica(tmp_path: Path) -> Iterator[Callable[..., Replica]]:
 def two_replicas(start_replica: Callable[..., Replica]) -> tuple[Replica, Replica]:
     """Two canned servers."""
     return start_replica(), start_replica()
+
+
+@pytest.fixture
+def two_slow_replicas(start_replica: Callable[..., Replica]) -> tuple[Replica, Replica]:
+    """Two canned servers that take their time, and stream pictures too."""
+    return start_replica(delay_ms=20, streams=True), start_replica(delay_ms=20, streams=True)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import statistics
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 from packshot_client import (
     AsyncPackshotClient,
+    AsyncPictureStream,
     ClientConfig,
     ClientError,
     Connections,
@@ -20,6 +22,7 @@ from packshot_client import (
     Hedging,
     ModelNotFoundError,
     PackshotClient,
+    QualityResult,
     Retries,
     ServerOverloadedError,
     ServerUnavailableError,
@@ -27,9 +30,17 @@ from packshot_client import (
 
 QUICK = Connections(health_interval_s=0.3, health_timeout_s=1.0)
 
+MANY = 120
+
 
 def addresses(replicas: Any) -> list[str]:
     return [replica.address for replica in replicas]
+
+
+def scored(outcome: Any) -> float:
+    """What a canned server was asked to answer."""
+    assert isinstance(outcome, QualityResult), outcome
+    return outcome.score
 
 
 def test_calls_go_to_both_replicas_in_turn(two_replicas: Any, load: Any) -> None:
@@ -74,7 +85,7 @@ def test_rolling_restart_loses_no_call(start_replica: Callable[..., Any], load: 
 
 
 def test_a_model_that_is_not_there_is_not_a_draining_server(two_replicas: Any) -> None:
-    config = ClientConfig(model_version="9")
+    config = ClientConfig(model_versions={"quality": "9"})
     with (
         PackshotClient(addresses(two_replicas), config=config) as client,
         pytest.raises(ModelNotFoundError) as caught,
@@ -237,3 +248,83 @@ def test_nobody_there_at_all(two_replicas: Any) -> None:
         client.score(b"good")
     assert caught.value.call.attempts == 3
     assert caught.value.call.elapsed_s < 5.5
+
+
+def outcomes_with_a_death(client: PackshotClient, dying: Any) -> list[Any]:
+    """What becomes of ``MANY`` images when a replica is killed after a quarter of them."""
+    outcomes: list[Any] = []
+    images = [b"good %d" % number for number in range(MANY)]
+    for outcome in client.score_many(images, batch_size=2, max_in_flight=6):
+        outcomes.append(outcome)
+        if len(outcomes) == MANY // 4:
+            dying.kill()
+    return outcomes
+
+
+def test_a_replica_killed_in_the_middle_of_many_images(two_slow_replicas: Any, load: Any) -> None:
+    first, second = two_slow_replicas
+    config = ClientConfig(on_call=load.events.append, connections=QUICK, timeout_s=60.0)
+    with PackshotClient(addresses(two_slow_replicas), config=config) as client:
+        outcomes = outcomes_with_a_death(client, first)
+    assert [scored(outcome) for outcome in outcomes] == list(range(MANY))
+    assert set(load.served_by()) == {first.address, second.address}
+    assert any(event.attempts > 1 for event in load.events)
+    first.restart()
+    once = dataclasses.replace(config, retries=Retries(max_attempts=1))
+    with PackshotClient(addresses(two_slow_replicas), config=once) as client:
+        outcomes = outcomes_with_a_death(client, first)
+    lost = {place for place, outcome in enumerate(outcomes) if isinstance(outcome, ClientError)}
+    assert len(outcomes) == MANY
+    assert 0 < len(lost) <= MANY // 2
+    assert {type(outcomes[place]) for place in lost} == {ServerUnavailableError}
+    kept = [place for place in range(MANY) if place not in lost]
+    assert [scored(outcomes[place]) for place in kept] == kept
+
+
+def test_a_replica_killed_in_the_middle_of_a_stream(two_slow_replicas: Any) -> None:
+    by_process = {str(replica.process.pid): replica for replica in two_slow_replicas}
+    config = ClientConfig(connections=QUICK, timeout_s=60.0)
+    with PackshotClient(addresses(two_slow_replicas), config=config) as client:
+        stream = client.generate_stream("watches", count=1000)
+        first = next(stream)
+        seeds = [first.seed]
+        asked = by_process[first.software]
+        started = time.perf_counter()
+        asked.kill()
+        with pytest.raises(ServerUnavailableError) as caught:
+            seeds.extend(picture.seed for picture in stream)
+        assert time.perf_counter() - started < 15
+        given = caught.value.call.responses
+        assert seeds == list(range(100, 100 + given))
+        assert f"broke off after {given} of its responses" in caught.value.message
+        assert caught.value.call.address == asked.address
+        assert next(stream, None) is None
+        assert len(list(client.generate_stream("watches", count=3))) == 3
+        assert client.score(b"good 5").score == 5.0
+
+
+async def test_the_same_death_in_asyncio(two_slow_replicas: Any) -> None:
+    by_process = {str(replica.process.pid): replica for replica in two_slow_replicas}
+    config = ClientConfig(connections=QUICK, timeout_s=60.0)
+    images = [b"good %d" % number for number in range(MANY)]
+    found: dict[int, list[float]] = {}
+    seeds = []
+
+    async def rest_of(stream: AsyncPictureStream) -> None:
+        async for picture in stream:
+            seeds.append(picture.seed)  # noqa: PERF401 - those before the error count
+
+    async with AsyncPackshotClient(addresses(two_slow_replicas), config=config) as client:
+        stream = client.generate_stream("watches", count=1000)
+        first = await anext(stream)
+        seeds.append(first.seed)
+        async for done in client.score_as_completed(images, batch_size=2, max_in_flight=6):
+            found.setdefault(done.index, []).append(scored(done.outcome))
+            if len(found) == MANY // 4:
+                by_process[first.software].kill()
+        assert found == {number: [number] for number in range(MANY)}
+        with pytest.raises(ServerUnavailableError) as caught:
+            await rest_of(stream)
+        assert seeds == list(range(100, 100 + caught.value.call.responses))
+        again = client.generate_stream("watches", count=3)
+        assert len([picture async for picture in again]) == 3

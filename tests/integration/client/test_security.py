@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from packshot.serving.options import ProtocolGuard, TlsOptions
+from packshot.serving.access import ProtocolGuard, TlsOptions
 from packshot.serving.process import TritonProcess
 from packshot_client import (
     AccessDeniedError,

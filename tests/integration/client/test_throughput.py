@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -68,8 +69,8 @@ async def test_packed_and_as_completed_in_asyncio(start_replica: Callable[..., A
 
 
 def test_a_canary_gets_its_share_and_keys_stick(start_replica: Callable[..., Any]) -> None:
-    replica = start_replica(versions=2)
-    config = ClientConfig(model_version="1", canary=Canary(version="2", share=0.3))
+    replica = start_replica(versions=2, canary=True)
+    config = ClientConfig(model_versions={"quality": "1"}, canary=Canary(version="2", share=0.3))
     with PackshotClient(replica.address, config=config) as client:
         versions = [client.score(b"good").model_version for _ in range(300)]
         by_key = {
@@ -79,15 +80,21 @@ def test_a_canary_gets_its_share_and_keys_stick(start_replica: Callable[..., Any
     assert 50 < versions.count("2") < 130
     assert all(len(found) == 1 for found in by_key.values())
     assert {next(iter(found)) for found in by_key.values()} == {"1", "2"}
+    elsewhere = dataclasses.replace(config, canary=Canary(served_as="quality_canary", share=0.3))
+    with PackshotClient(replica.address, config=elsewhere) as client:
+        results = [client.score(b"good") for _ in range(100)]
+    assert {result.model for result in results} == {"quality", "quality_canary"}
+    assert {result.model_version for result in results} == {"1"}
 
 
 def test_a_canary_that_is_withdrawn_costs_nobody_an_answer(
     start_replica: Callable[..., Any],
 ) -> None:
     replica = start_replica()
-    config = ClientConfig(canary=Canary(version="7", share=1.0))
-    with PackshotClient(replica.address, config=config) as client:
-        assert {client.score(b"good").model_version for _ in range(5)} == {"1"}
+    for canary in (Canary(version="7", share=1.0), Canary(served_as="quality_canary", share=1.0)):
+        with PackshotClient(replica.address, config=ClientConfig(canary=canary)) as client:
+            answered = {(r.model, r.model_version) for r in (client.score(b"x") for _ in range(5))}
+        assert answered == {("quality", "1")}
 
 
 def test_pixels_through_shared_memory_and_over_the_network_score_the_same(

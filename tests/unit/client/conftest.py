@@ -17,7 +17,7 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from packshot.contracts import ATTRIBUTES
+from packshot.contracts import ATTRIBUTES, with_fault
 from packshot_client._images import png_file
 from packshot_client._results import QualityResult
 from packshot_client._verdicts import quality_results
@@ -306,7 +306,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         policy = given.get("POLICY", [b"default"])[0].decode()
         notes = f"in ensemble 'quality', [request id: {request.id}]"
         if policy == "nowhere":
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{notes} Unknown policy 'nowhere'.")
+            words = with_fault(f"{notes} There is no policy 'nowhere'.", "unknown_policy")
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, words)
         for place, image in enumerate(images):
             word, _, rest = image.partition(b" ")
             if word == b"bad":

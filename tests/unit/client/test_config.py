@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from packshot_client import ClientConfig, ConfigError
+from packshot_client import Canary, ClientConfig, ConfigError
 from packshot_client._addresses import parse_address
 
 
@@ -21,7 +21,6 @@ from packshot_client._addresses import parse_address
         ("max_in_flight", 0),
         ("max_in_flight", 1.5),
         ("max_image_bytes", True),
-        ("model_version", "latest"),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: Any) -> None:
@@ -29,9 +28,35 @@ def test_a_wrong_setting_is_named(name: str, value: Any) -> None:
         ClientConfig(**{name: value})
 
 
-def test_a_wrong_deadline_of_a_model_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"model_timeouts_s\['enhance'\] must be .* got 0"):
-        ClientConfig(model_timeouts_s={"enhance": 0})
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("model_timeouts_s", {"enhance": 0}, r"model_timeouts_s\['enhance'\] must be .* got 0"),
+        ("model_timeouts_s", {7: 1.0}, "a model in model_timeouts_s .* must be a name .* got 7"),
+        ("model_versions", {"quality": 3}, r"model_versions\['quality'\] must be .* got 3"),
+        ("model_versions", {"quality": "latest"}, "must be a whole number as text, got 'latest'"),
+        ("model_versions", {"": "3"}, "or model_versions must be a name .* got ''"),
+    ],
+)
+def test_a_wrong_setting_of_a_model_is_named(name: str, value: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        ClientConfig(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"version": "new"}, "version must be a whole number as text"),
+        ({"share": 1.1}, "share must be a number from 0 to 1"),
+        ({"model": ""}, "model must be a name"),
+        ({"version": ""}, "either a version or served_as another name"),
+        ({"served_as": "quality_canary"}, "got version='2' and served_as='quality_canary'"),
+        ({"version": "", "served_as": " "}, "served_as must be a name"),
+    ],
+)
+def test_a_canary_has_a_share_a_model_and_one_place(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Canary(**{"version": "2", "share": 0.1, **changes})
 
 
 @pytest.mark.parametrize(

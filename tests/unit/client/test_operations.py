@@ -6,18 +6,19 @@ import struct
 from typing import Any
 
 import pytest
+from tritonclient.grpc import service_pb2
 
 from packshot.contracts import ModelSpec, TensorSpec
 from packshot_client import ConfigError, Enhance, Model, Optimize, Score, Upscale
 from packshot_client._picture_answers import picture_results
-from packshot_client._requests import infer_request
 
 
 def sent(operation: Any, image: bytes = b"photo") -> dict[str, tuple[str, list[int], bytes]]:
     """Datatype, shape and raw bytes of each input, as they would travel."""
     elements = operation.model.elements(operation.inputs(image), 1000)
     tensors = operation.model.stacked([elements])
-    message = infer_request(operation.model.spec, tensors, batch=1, request_id="r")
+    request = operation.model.form.request(tensors, batch=1, request_id="r")
+    message = service_pb2.ModelInferRequest.FromString(request.encode())
     return {
         tensor.name: (tensor.datatype, list(tensor.shape), data)
         for tensor, data in zip(message.inputs, message.raw_input_contents, strict=True)

@@ -227,12 +227,18 @@ def test_a_canary_is_sticky_and_falls_back() -> None:
     chosen = [takes_canary(canary, str(key)) for key in range(2000)]
     assert chosen == [takes_canary(canary, str(key)) for key in range(2000)]
     assert 0.2 < sum(chosen) / 2000 < 0.3
-    one = course(canary=Canary(version="2", share=1.0), model_version="1")
+    one = course(canary=Canary(version="2", share=1.0), model_versions={"quality": "1"})
     assert one.call.message.model_version == "2"
     assert fail(one, Code.NOT_FOUND, "version 2 is not found") == 0.0
     assert one.call.message.model_version == "1"
     with pytest.raises(ModelNotFoundError):
         fail(one, Code.NOT_FOUND, "version 1 is not found")
+
+
+def test_a_version_is_asked_for_of_the_models_it_is_meant_for() -> None:
+    versions = {"quality": "7", "generate": "2"}
+    assert course(model_versions=versions).call.message.model_version == "7"
+    assert course(model=ENHANCE_MODEL, model_versions=versions).call.message.model_version == ""
 
 
 def test_a_canary_is_of_one_model() -> None:
@@ -241,6 +247,18 @@ def test_a_canary_is_of_one_model() -> None:
     other = Canary(version="2", share=1.0, model="enhance")
     assert course(model=ENHANCE_MODEL, canary=other).call.message.model_version == "2"
     assert course(canary=other).call.message.model_version == ""
+
+
+def test_a_canary_under_another_name_falls_back_too() -> None:
+    canary = Canary(served_as="quality_canary", share=1.0)
+    one = course(canary=canary, model_versions={"quality": "1"})
+    assert (one.call.message.model_name, one.call.message.model_version) == ("quality_canary", "")
+    words = "Request for unknown model: 'quality_canary' is not found"
+    assert fail(one, Code.NOT_FOUND, words) == 0.0
+    assert (one.call.message.model_name, one.call.message.model_version) == ("", "1")
+    with pytest.raises(ServerFaultError) as caught:
+        fail(course(canary=canary), Code.INTERNAL)
+    assert caught.value.call.model == "quality_canary"
 
 
 def test_models_that_are_slow_by_nature_have_their_time() -> None:

@@ -8,21 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tritonclient.grpc import service_pb2
 
 from packshot.contracts import QUALITY
 from packshot_client import ImageSourceError
 from packshot_client._images import image_bytes, is_in_memory
-from packshot_client._requests import (
-    SharedPixels,
-    bytes_elements,
-    infer_request,
-    set_timeout,
-)
+from packshot_client._protocol import InferRequest
+from packshot_client._requests import RequestForm, SharedPixels, bytes_elements
+
+FORM = RequestForm(QUALITY)
 
 
-def request(**changes: Any) -> Any:
+def request(**changes: Any) -> InferRequest:
     tensors = {"IMAGE": [b"one", b"three"]}
-    return infer_request(QUALITY, **{"tensors": tensors, "batch": 2, "request_id": "r1", **changes})
+    return FORM.request(**{"tensors": tensors, "batch": 2, "request_id": "r1", **changes})
+
+
+def on_the_wire(request: InferRequest) -> Any:
+    """The request as a server reads it, by the protocol's own message."""
+    return service_pb2.ModelInferRequest.FromString(request.encode())
 
 
 def test_every_kind_of_source_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -75,11 +79,11 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
 
 
 def test_bytes_elements_carry_their_length_little_endian() -> None:
-    assert bytes_elements([b"ab", b""]) == b"\x02\0\0\0ab\0\0\0\0"
+    assert b"".join(bytes_elements([b"ab", b""])) == b"\x02\0\0\0ab\0\0\0\0"
 
 
 def test_request_has_the_contract() -> None:
-    message = request()
+    message = on_the_wire(request())
     assert (message.model_name, message.model_version, message.id) == ("quality", "", "r1")
     assert [(t.name, t.datatype, list(t.shape)) for t in message.inputs] == [
         ("IMAGE", "BYTES", [2, 1])
@@ -90,17 +94,18 @@ def test_request_has_the_contract() -> None:
 
 
 def test_an_optional_input_goes_along_for_each_image() -> None:
-    message = request(tensors={"POLICY": [b"google"] * 2, "IMAGE": [b"one", b"two"]})
+    message = on_the_wire(request(tensors={"POLICY": [b"google"] * 2, "IMAGE": [b"one", b"two"]}))
     assert [(t.name, list(t.shape)) for t in message.inputs] == [
         ("IMAGE", [2, 1]),
         ("POLICY", [2, 1]),
     ]
-    assert message.raw_input_contents[1] == bytes_elements([b"google", b"google"])
+    assert message.raw_input_contents[1] == b"".join(bytes_elements([b"google", b"google"]))
 
 
 def test_shared_memory_is_named_and_nothing_sent_inline() -> None:
     place = SharedPixels(region="r", offset=64, byte_size=32)
-    message = request(tensors={"IMAGE": place})
+    assert on_the_wire(request()).raw_input_contents
+    message = on_the_wire(request(tensors={"IMAGE": place}))
     parameters = message.inputs[0].parameters
     assert parameters["shared_memory_region"].string_param == "r"
     assert parameters["shared_memory_offset"].int64_param == 64
@@ -108,10 +113,31 @@ def test_shared_memory_is_named_and_nothing_sent_inline() -> None:
     assert not message.raw_input_contents
 
 
-def test_version_and_the_time_limit_in_microseconds() -> None:
-    message = request(model_version="7")
-    assert message.model_version == "7"
-    set_timeout(message, 1.5)
-    assert message.parameters["timeout"].int64_param == 1_500_000
-    set_timeout(message, 1e-9)
+def test_contents_of_any_size_arrive_whole() -> None:
+    for size in (0, 1, 119, 123, 124, 127, 128, 16_379, 16_380, 70_000, 2_097_148, 3_000_000):
+        image = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+        message = on_the_wire(request(tensors={"IMAGE": [image]}, batch=1))
+        assert message.raw_input_contents[0] == struct.pack("<I", size) + image
+
+
+def test_version_and_the_time_limit_in_microseconds_change_between_attempts() -> None:
+    asked = request(model_version="7")
+    assert on_the_wire(asked).model_version == "7"
+    asked.set_timeout(1.5)
+    assert on_the_wire(asked).parameters["timeout"].int64_param == 1_500_000
+    asked.set_timeout(1e-9)
+    asked.ask("", "")
+    message = on_the_wire(asked)
     assert message.parameters["timeout"].int64_param == 1
+    assert (message.model_version, asked.model_version) == ("", "")
+    assert (message.model_name, asked.model_name) == ("quality", "")
+    asked.ask("quality_canary", "2")
+    message = on_the_wire(asked)
+    assert (message.model_name, message.model_version) == ("quality_canary", "2")
+    assert message.raw_input_contents
+
+
+def test_requests_of_a_kind_do_not_touch_each_other() -> None:
+    first, second = request(), request(batch=1, tensors={"IMAGE": [b"two"]}, request_id="r2")
+    assert [list(on_the_wire(one).inputs[0].shape) for one in (first, second)] == [[2, 1], [1, 1]]
+    assert [on_the_wire(one).id for one in (first, second)] == ["r1", "r2"]

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
+import pickle
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
+import msgspec
 import pytest
 
-from packshot.contracts import ATTRIBUTES
+from packshot.contracts import ATTRIBUTES, GRID, LEARNED_ATTRIBUTES
 from packshot_client import Attributes, QualityResult
 from packshot_client._outputs import UnreadableError
 from packshot_client._verdicts import quality_results
+
+
+def map_with(value: Any) -> list[Any]:
+    """A quality map with ``value`` in one place."""
+    planes: list[Any] = [[[0.5] * GRID for _ in range(GRID)] for _ in LEARNED_ATTRIBUTES]
+    planes[3][2][1] = value
+    return planes
 
 
 def test_a_response_becomes_a_result(result: QualityResult) -> None:
@@ -47,6 +58,51 @@ def test_a_result_is_ready_for_json(result: QualityResult) -> None:
 def test_a_result_cannot_be_changed(result: QualityResult) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         result.score = 100.0  # type: ignore[misc]
+
+
+def test_fields_that_are_read_late_are_as_if_read_at_once(
+    verdict: dict[str, Any], respond: Callable[..., Any]
+) -> None:
+    def fresh() -> QualityResult:
+        return quality_results(respond(verdict))[0]
+
+    names = [field.name for field in dataclasses.fields(QualityResult)]
+    whole = QualityResult(**{name: getattr(fresh(), name) for name in names})
+    assert fresh() == whole
+    assert hash(fresh()) == hash(whole)
+    assert repr(fresh()) == repr(whole)
+    assert fresh().as_dict() == dataclasses.asdict(fresh()) == dataclasses.asdict(whole)
+    for copied in (
+        pickle.loads(pickle.dumps(fresh())),
+        copy.copy(fresh()),
+        copy.deepcopy(fresh()),
+        dataclasses.replace(fresh()),
+    ):
+        assert copied == whole
+    assert msgspec.json.decode(msgspec.json.encode(fresh()), type=QualityResult) == whole
+    for part in (fresh().attributes, fresh().image):
+        same = type(part)(**{field.name: getattr(part, field.name) for field in fields(part)})
+        assert (same, hash(same), repr(same)) == (part, hash(part), repr(part))
+        assert vars(same) == vars(pickle.loads(pickle.dumps(part)))
+    one = fresh()
+    assert one.quality_map is one.quality_map
+    assert one.image is one.image
+
+
+def test_a_result_has_no_other_attributes(result: QualityResult) -> None:
+    assert not hasattr(result, "verdict")
+    with pytest.raises(AttributeError, match="QualityResult has no attribute 'shcema'"):
+        result.shcema  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("number", [0, -1, 1e-7, 1.5e300, 0.123456789])
+def test_a_map_may_have_any_numbers(
+    verdict: dict[str, Any], respond: Callable[..., Any], number: float
+) -> None:
+    verdict["quality_map"] = map_with(number)
+    result = quality_results(respond(json.dumps(verdict, indent=1).encode()))[0]
+    assert result.quality_map is not None
+    assert result.quality_map[3][2][1] == number
 
 
 def test_a_batch_keeps_its_order(verdict: dict[str, Any], respond: Callable[..., Any]) -> None:
@@ -115,6 +171,9 @@ def test_every_missing_field_is_named(verdict: dict[str, Any], respond: Callable
         ({"image": None}, r"Expected `object`, got `null` - at `\$.image`"),
         ({"quality_map": [[[0.5]]]}, r"`array` of length >= 7 - at `\$.quality_map\[0\]\[0\]`"),
         ({"quality_map": 3}, r"got `int` - at `\$.quality_map`"),
+        ({"quality_map": map_with("high")}, r"got `str` - at `\$.quality_map\[3\]\[2\]\[1\]"),
+        ({"quality_map": map_with(None)}, r"got `null` - at `\$.quality_map\[3\]\[2\]\[1\]"),
+        ({"quality_map": map_with([])}, r"got `array` - at `\$.quality_map\[3\]\[2\]\[1\]"),
     ],
 )
 def test_a_wrong_field_is_named(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any
+from typing import Any, get_args
 
 import grpc
 import pytest
 
 import packshot_client
+from packshot.contracts import Fault, with_fault
 from packshot_client import (
     AccessDeniedError,
     CallRecord,
@@ -22,7 +23,7 @@ from packshot_client import (
     UnknownPolicyError,
     _exceptions,
 )
-from packshot_client._statuses import STATUS_ERRORS, model_is_gone, status_error
+from packshot_client._statuses import FAULT_ERRORS, STATUS_ERRORS, model_is_gone, status_error
 
 
 def call(elapsed_s: float = 0.012) -> CallRecord:
@@ -41,6 +42,15 @@ def test_every_status_has_a_class(code: Any) -> None:
     assert "words" in error.message
 
 
+@pytest.mark.parametrize("fault", get_args(Fault))
+def test_every_fault_has_a_class_and_is_not_shown(fault: Fault) -> None:
+    details = with_fault("There is none of that name.", fault)
+    error = status_error(grpc.StatusCode.INVALID_ARGUMENT, details, call())
+    assert type(error) is FAULT_ERRORS[fault]
+    assert error.message == "There is none of that name."
+    assert error.server_message == details
+
+
 @pytest.mark.parametrize(
     ("code", "details", "expected"),
     [
@@ -48,8 +58,10 @@ def test_every_status_has_a_class(code: Any) -> None:
         ("UNAVAILABLE", "Request timeout expired", ServerOverloadedError),
         ("UNAVAILABLE", "Server is stopping, not accepting", ServerUnavailableError),
         ("UNAVAILABLE", "This protocol is restricted, expecting header", AccessDeniedError),
-        ("INVALID_ARGUMENT", "Unknown policy 'x'.", UnknownPolicyError),
-        ("INVALID_ARGUMENT", "There is no policy 'x'.", UnknownPolicyError),
+        ("INVALID_ARGUMENT", "None such. [packshot:unknown_policy]", UnknownPolicyError),
+        ("INVALID_ARGUMENT", "item 1 of 2: no. [packshot:unknown_policy] (a)", UnknownPolicyError),
+        ("INVALID_ARGUMENT", "There is no policy 'x'.", InvalidInputError),
+        ("INVALID_ARGUMENT", "What is this? [packshot:unheard_of]", InvalidInputError),
         ("INVALID_ARGUMENT", "The image is empty.", InvalidInputError),
     ],
 )
