@@ -3,7 +3,7 @@
 # start from the same release (docker/versions.env).
 #
 #   docker build -f docker/export.Dockerfile -t packshot-export .
-#   docker run --gpus all -v plans:/models packshot-export quality
+#   docker run --gpus all -v plans:/plans packshot-export /plans/cache /plans/served quality
 #
 # Checked by hadolint; not built where this was written.
 ARG NGC_RELEASE=24.12
@@ -28,7 +28,8 @@ COPY model_repository model_repository
 # A venv that sees the image's own tensorrt, which must be the server's: never PyPI's.
 RUN python3 -m venv --system-site-packages .venv \
  && .venv/bin/pip install --no-cache-dir --no-compile --constraint constraints.txt ".[export]" \
- && useradd --system --uid 10001 --home-dir /nonexistent packshot
+ && useradd --system --uid 10001 --home-dir /nonexistent packshot \
+ && install -d -o 10001 -g 10001 /plans
 COPY --chmod=755 docker/scripts/build_plans.sh /usr/local/bin/build-plans
 ENV PATH=/opt/packshot/.venv/bin:$PATH \
     XDG_CACHE_HOME=/tmp/cache \

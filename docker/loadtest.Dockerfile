@@ -24,13 +24,14 @@ LABEL org.opencontainers.image.title="packshot-loadtest" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${PACKSHOT_VERSION}"
 RUN pip uninstall --yes setuptools wheel pip \
- && useradd --system --uid 10001 --home-dir /nonexistent packshot
+ && useradd --system --uid 10001 --home-dir /nonexistent packshot \
+ && install -d -o 10001 -g 10001 /reports
 COPY --from=build /opt/packshot /opt/packshot
 ENV PATH=/opt/packshot/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 WORKDIR /tmp
 VOLUME /tmp
-EXPOSE 8089 5557
+EXPOSE 5557
 HEALTHCHECK NONE
 ENTRYPOINT ["packshot-loadtest"]

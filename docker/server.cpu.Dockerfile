@@ -28,8 +28,11 @@ LABEL org.opencontainers.image.title="packshot-server" \
       org.opencontainers.image.version="${PACKSHOT_VERSION}" \
       io.packshot.triton="${CPU_TRITON_VERSION}" \
       io.packshot.pytriton="${CPU_PYTRITON_VERSION}"
-# The base image's pip is the only installer left; a server needs none.
+# The base image's pip is the only installer left; a server needs none. And it comes without the
+# bytecode of Python's own library, which could never be written later.
 RUN pip uninstall --yes setuptools wheel pip \
+ && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash \
+      "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
  && useradd --system --uid 10001 --home-dir /nonexistent packshot
 COPY --from=build /opt/packshot /opt/packshot
 COPY --chmod=755 docker/scripts/health.py /opt/packshot/bin/packshot-health

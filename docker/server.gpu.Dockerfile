@@ -16,10 +16,13 @@ COPY client client
 COPY export export
 COPY loadtest loadtest
 # Into a folder that the final stage copies, not into the image's own packages. The constraints
-# are those of the CPU wheel, except what the image's Python itself pins.
+# are those of the CPU wheel, except what the image's Python itself pins. The converter and the
+# bytecode: see install_server.sh.
 RUN python3 -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
  && python3 -m pip install --no-cache-dir --no-compile --target /opt/packshot/lib \
-      --constraint constraints.txt "$(ls /wheels/packshot-*.whl)[server]"
+      --constraint constraints.txt "$(ls /wheels/packshot-*.whl)[server]" \
+ && rm -rf /opt/packshot/lib/openvino/tools \
+ && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/packshot/lib
 
 FROM nvcr.io/nvidia/tritonserver:${NGC_RELEASE}-py3
 ARG NGC_RELEASE=24.12

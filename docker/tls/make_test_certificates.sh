@@ -26,7 +26,8 @@ issue() { # NAME USAGE ALTERNATIVE-NAMES
 }
 issue server serverAuth "DNS:packshot,DNS:server,DNS:balancer,DNS:localhost,IP:127.0.0.1"
 issue client clientAuth "DNS:packshot-client"
-# Containers run as another user than the one who makes these.
-chmod 644 ./*.pem
-chmod 640 ./*.key
+# Containers run as other users than the one who makes these, and read the files through a mount of
+# their own; on this machine nobody else gets into the folder.
+chmod 700 .
+chmod 644 ./*.pem ./server.key ./client.key
 echo "Wrote ca, server and client certificates to $(pwd), valid $days days"

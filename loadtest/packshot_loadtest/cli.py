@@ -50,6 +50,9 @@ def run(
     http: options.Http = None,
     metrics: options.Metrics = None,
     timeout: options.Timeout = "10s",
+    tls_ca: options.TlsCa = None,
+    tls_certificate: options.TlsCertificate = None,
+    tls_key: options.TlsKey = None,
     mix: options.MixText = "score",
     rate: Annotated[
         float | None, typer.Option(help="Requests a second (open loop).", rich_help_panel="Load")
@@ -152,7 +155,9 @@ def run(
     Exit code 0: all met; 1: an objective missed or a wrong answer; 3: the generator was itself
     the bottleneck; 130: stopped by Ctrl-C, the report is written all the same.
     """
-    place = options.server_place(address, http, metrics, seconds_of(timeout))
+    place = options.server_place(
+        address, http, metrics, seconds_of(timeout), (tls_ca, tls_certificate, tls_key)
+    )
     objectives = read_slo(slo) if slo else ()
     if rate is None and not (trace or users):
         raise SettingsError("give a --rate, a --trace to replay, or --users of a closed loop")

@@ -48,6 +48,9 @@ def knee(
     http: options.Http = None,
     metrics: options.Metrics = None,
     timeout: options.Timeout = "5s",
+    tls_ca: options.TlsCa = None,
+    tls_certificate: options.TlsCertificate = None,
+    tls_key: options.TlsKey = None,
     mix: options.MixText = "score",
     photos: options.Photos = None,
     sizes: options.Sizes = "",
@@ -68,7 +71,9 @@ def knee(
 
     packshot-loadtest knee --slo slo.toml --out reports/knee
     """
-    place = options.server_place(address, http, metrics, seconds_of(timeout))
+    place = options.server_place(
+        address, http, metrics, seconds_of(timeout), (tls_ca, tls_certificate, tls_key)
+    )
     objectives = read_slo(slo) if slo else _DEFAULT_SLO
     search = KneeSearch(start=start, most=most, precision=precision, confirmations=confirmations)
     base = RunSettings(

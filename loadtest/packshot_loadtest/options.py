@@ -34,6 +34,17 @@ Metrics = Annotated[
         rich_help_panel=_SERVER,
     ),
 ]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(
+        help="PEM file of the authority to trust: gRPC over TLS.", rich_help_panel=_SERVER
+    ),
+]
+TlsCertificate = Annotated[
+    Path | None,
+    typer.Option(help="Own certificate, for mutual TLS.", rich_help_panel=_SERVER),
+]
+TlsKey = Annotated[Path | None, typer.Option(help="Its private key.", rich_help_panel=_SERVER)]
 Timeout = Annotated[
     str, typer.Option(help="Deadline of a request, such as 500ms.", rich_help_panel=_SERVER)
 ]
@@ -96,23 +107,31 @@ class ServerPlace:
 
 
 def server_place(
-    address: str | None, http: str | None, metrics: str | None, timeout_s: float
+    address: str | None,
+    http: str | None,
+    metrics: str | None,
+    timeout_s: float,
+    tls: tuple[Path | None, Path | None, Path | None],
 ) -> ServerPlace:
-    """What the server options mean together.
+    """What the server options mean together; ``tls``: authority, own certificate, its key.
 
     Raises:
-        SettingsError: An address is not one.
+        SettingsError: An address is not one, or a file of TLS is missing.
     """
     grpc = address or os.environ.get(SERVER_VARIABLE) or "localhost:8001"
     host, colon, port = grpc.rpartition(":")
     if not (host and colon and port.isdecimal()):
         raise SettingsError(f"the address must be host:port of the gRPC port, got {grpc!r}")
+    ca, certificate, key = (str(path.absolute()) if path else "" for path in tls)
     return ServerPlace(
         target=Target(
             grpc=grpc,
             http=http or f"{host}:8000",
             timeout_s=timeout_s,
             shared_memory=_is_local(host),
+            tls_ca=ca,
+            tls_certificate=certificate,
+            tls_key=key,
         ),
         metrics="" if metrics == "none" else metrics or f"{host}:8002",
     )

@@ -28,7 +28,7 @@ from packshot_loadtest.generator.calls import (
     Payloads,
     Target,
 )
-from packshot_loadtest.generator.grpc_calls import GrpcCaller
+from packshot_loadtest.generator.grpc_calls import GrpcCaller, open_channel
 from packshot_loadtest.generator.http_calls import HttpCaller
 from packshot_loadtest.generator.job import Job
 from packshot_loadtest.generator.launch import GeneratorOptions
@@ -155,7 +155,7 @@ def check_server(target: Target, kinds: Sequence[RequestKind]) -> None:
     models = {kind.model for kind in kinds if kind.protocol != "peer"}
     if not models:
         return
-    with grpc.insecure_channel(target.grpc) as channel:
+    with open_channel(target) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         for model in sorted(models):
             _check_model(stub, target.grpc, model)

@@ -19,7 +19,8 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from packshot.errors import ModelRepositoryError, PortInUseError, ServerStartError
-from packshot.serving.options import ProtocolGuard, ServerConfig
+from packshot.serving.access import ProtocolGuard
+from packshot.serving.options import ServerConfig
 from packshot.serving.process import TritonProcess
 from packshot.serving.shared_memory import OWN_PREFIX, SHARED_MEMORY
 

@@ -11,7 +11,8 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from packshot.serving.options import ServerConfig, TlsOptions
+from packshot.serving.access import TlsOptions
+from packshot.serving.options import ServerConfig
 from packshot.serving.process import TritonProcess
 
 pytestmark = pytest.mark.skipif(

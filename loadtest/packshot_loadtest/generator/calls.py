@@ -43,17 +43,28 @@ class Target:
         http: ``host:port``, for REST kinds and peers.
         timeout_s: Deadline of a request.
         shared_memory: Whether pixels travel through shared memory.
+        tls_ca: PEM file of the authority that gRPC servers are trusted by; empty sends in the
+            clear. Workers on other hosts need it, and the others, at the same place.
+        tls_certificate: PEM file of the sender's own certificate; empty shows none.
+        tls_key: PEM file of its private key.
     """
 
     grpc: str
     http: str = ""
     timeout_s: float = 10.0
     shared_memory: bool = False
+    tls_ca: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout_s < 3600:
             raise SettingsError(
                 f"timeout must be more than 0 and under 3600 s, got {self.timeout_s}"
+            )
+        if bool(self.tls_certificate) != bool(self.tls_key) or (self.tls_key and not self.tls_ca):
+            raise SettingsError(
+                "TLS needs --tls-ca, and mutual TLS --tls-certificate and --tls-key as well"
             )
 
 

@@ -3,21 +3,26 @@ load test wants to see each failure."""
 
 from __future__ import annotations
 
+import grpc
 import numpy as np
 
 from packshot.contracts import GLOBAL_VIEW, LEARNED_ATTRIBUTES
 from packshot_client import (
     ClientConfig,
     ClientError,
+    ConfigError,
     DeadlineExceededError,
     PackshotClient,
     PixelViews,
     QualityResult,
     Retries,
+    Security,
     ServerOverloadedError,
     ServerUnavailableError,
+    Tls,
 )
 from packshot_loadtest.answers import Answer, picture_answer, score_answer
+from packshot_loadtest.errors import SettingsError
 from packshot_loadtest.generator.calls import (
     CallFailedError,
     Payloads,
@@ -31,6 +36,28 @@ _OUTCOMES: dict[type[ClientError], Outcome] = {
     DeadlineExceededError: Outcome.TIMEOUT,
     ServerUnavailableError: Outcome.UNAVAILABLE,
 }
+
+
+def open_channel(target: Target) -> grpc.Channel:
+    """A channel to the server, over TLS where the target says so.
+
+    Raises:
+        SettingsError: A certificate or key cannot be read.
+    """
+    tls = _tls(target)
+    if tls is None:
+        return grpc.insecure_channel(target.grpc)
+    try:
+        return grpc.secure_channel(target.grpc, tls.channel_credentials())
+    except ConfigError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _tls(target: Target) -> Tls | None:
+    if not target.tls_ca:
+        return None
+    own = {"certificate": target.tls_certificate, "key": target.tls_key}
+    return Tls(ca=target.tls_ca, **(own if target.tls_key else {}))
 
 
 class GrpcCaller:
@@ -48,6 +75,7 @@ class GrpcCaller:
         config = ClientConfig(
             timeout_s=target.timeout_s,
             retries=Retries(max_attempts=1),
+            security=Security(tls=_tls(target)),
             shared_memory=target.shared_memory and bool(payloads.views),
         )
         self._client = PackshotClient(target.grpc, config=config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,8 +106,7 @@ class Backfill:
             return
         config = self._config
         _start_ray(config.address)
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
+        _quieten_ray_data()
         tasks = [{"shard": shard, "paths": self._shard_paths(shard)} for shard in self.missing]
         workers = config.workers or max(
             1, int(ray.cluster_resources().get("CPU", 1)) // config.worker_cpus
@@ -147,6 +147,14 @@ class _ShardScorer:
             "rows": np.array([len(rows)]),
             "errors": np.array([errors]),
         }
+
+
+def _quieten_ray_data() -> None:
+    """Leave the terminal to the command's own progress bar; Ray's log files keep everything."""
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setLevel(logging.ERROR)
 
 
 def _start_ray(address: str | None) -> None:

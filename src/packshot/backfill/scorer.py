@@ -17,12 +17,16 @@ from packshot.contracts import (
     UNCERTAINTY,
     VERDICT,
 )
+from packshot.errors import ImageError
+from packshot.imaging import Limits
 from packshot.serving.backend import Array, Stage, StageContext, bytes_tensor
 from packshot.serving.decode_image import DecodeImage
 from packshot.serving.quality_net import QualityNet
 from packshot.serving.quality_verdict import QualityVerdict
 
 _READERS = 8
+_AT_ONCE = 32
+_LIMITS = Limits()
 
 
 class PhotoScorer:
@@ -47,6 +51,17 @@ class PhotoScorer:
 
     def rows(self, paths: list[str]) -> list[dict[str, Any]]:
         """One row for each path: its numbers, or in ``error`` why there are none."""
+        # Not all at once: a shard of camera files would take gigabytes in each worker.
+        groups = (paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE))
+        return [row for group in groups for row in self._rows_at_once(group)]
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._readers.shutdown()
+        for stage in self._stages:
+            stage.close()
+
+    def _rows_at_once(self, paths: list[str]) -> list[dict[str, Any]]:
         files = list(self._readers.map(_read, paths))
         states: list[dict[str, Array] | Exception] = [
             file
@@ -61,17 +76,13 @@ class PhotoScorer:
             _advance(stage, states)
         return [_row(path, state) for path, state in zip(paths, states, strict=True)]
 
-    def close(self) -> None:
-        """Stop the threads."""
-        self._readers.shutdown()
-        for stage in self._stages:
-            stage.close()
-
 
 def _read(path: str) -> bytes | Exception:
+    file = Path(path)
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
+        _LIMITS.check_bytes(file.stat().st_size)
+        return file.read_bytes()
+    except (OSError, ImageError) as error:
         return error
 
 

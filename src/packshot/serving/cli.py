@@ -13,16 +13,15 @@ except ImportError as error:
 
 from packshot.errors import PackshotError
 from packshot.serving import arguments
+from packshot.serving.access import ProtocolGuard, TlsOptions
 from packshot.serving.installation import find_installation
 from packshot.serving.logs import LogFilter
 from packshot.serving.options import (
     MEBIBYTE,
     LogOptions,
     MetricsOptions,
-    ProtocolGuard,
     ServerConfig,
     SharedMemoryOptions,
-    TlsOptions,
     TraceOptions,
 )
 from packshot.serving.process import TritonProcess

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Final
 
 from packshot.errors import ModelRepositoryError, ServingError
+from packshot.serving.access import ProtocolGuard
 from packshot.serving.endpoint import Endpoint
-from packshot.serving.options import ProtocolGuard, ServerConfig
+from packshot.serving.options import ServerConfig
 from packshot.serving.repository import config_path, ensemble_steps, read_config
 
 CONTROL_PROTOCOL: Final = "model-repository"

@@ -17,10 +17,9 @@ from packshot.contracts import (
 )
 from packshot.errors import ContractError
 from packshot.serving.backend import Array, StageContext, Tensors, python_model
-from packshot.serving.image_net import compile_network
+from packshot.serving.compiled_network import DEFAULT_MODEL_FILE, compiled_network
 from packshot.serving.niceness import stand_back
 from packshot.serving.picture_requests import each_alone
-from packshot.serving.quality_net import DEFAULT_MODEL_FILE
 
 
 class GeneratorNet:
@@ -38,8 +37,9 @@ class GeneratorNet:
     def __init__(self, context: StageContext) -> None:
         path = context.version_directory / context.text("model_file", DEFAULT_MODEL_FILE)
         threads = context.count("threads", 0) or len(os.sched_getaffinity(0))
-        shapes = {tensor.name: [1, *tensor.shape] for tensor in GENERATOR_NET.inputs}
-        self._request = compile_network(path, threads, shapes).create_infer_request()
+        shapes = {tensor.name: (1, *tensor.shape) for tensor in GENERATOR_NET.inputs}
+        network = compiled_network(path, threads=threads, shapes=shapes)
+        self._request = network.create_infer_request()
         self._warm_up()
         stand_back(context)
 

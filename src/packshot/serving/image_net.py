@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
-import openvino as ov
 
 from packshot.contracts import MODELS, PIXELS, VIEW_SIZE
-from packshot.errors import ContractError, ModelRepositoryError
+from packshot.errors import ContractError
 from packshot.serving.backend import Array, StageContext, Tensors, python_model
+from packshot.serving.compiled_network import DEFAULT_MODEL_FILE, compiled_network
 from packshot.serving.niceness import stand_back
-from packshot.serving.quality_net import DEFAULT_MODEL_FILE
 
 LARGEST_SIDE: Final = 1024
 """Longest side of a tile that direct callers may send: activations take 0.3 kB a pixel."""
@@ -37,7 +35,7 @@ class ImageNet:
         path = context.version_directory / context.text("model_file", DEFAULT_MODEL_FILE)
         threads = context.count("threads", 0) or len(os.sched_getaffinity(0))
         self._side_multiple = context.count("side_multiple", 1) or 1
-        self._request = compile_network(path, threads).create_infer_request()
+        self._request = compiled_network(path, threads=threads).create_infer_request()
         self._output = self.spec.outputs[0].name
         self._warm_up()
         stand_back(context)
@@ -86,37 +84,6 @@ class ImageNet:
                 }
             ]
         )
-
-
-def compile_network(
-    path: Path, threads: int, shapes: Mapping[str, Sequence[int]] | None = None
-) -> Any:
-    """An exported network compiled for answers one at a time, each with all ``threads``.
-
-    Args:
-        path: ``model.xml`` in a version folder.
-        threads: How many compute.
-        shapes: Of the inputs by name, where they are fixed, which is quicker; free by default.
-
-    Raises:
-        ModelRepositoryError: The network was not built.
-    """
-    if not path.exists():
-        network = path.parent.parent.name.removesuffix("_net")
-        raise ModelRepositoryError(
-            f"{path} is missing. Build it with: packshot-export build {network}"
-        )
-    properties = {
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        # Without it CPUs with AMX would compute in bfloat16 and answer differently from others.
-        "INFERENCE_PRECISION_HINT": "f32",
-        "ENABLE_CPU_PINNING": False,
-    }
-    model = ov.Core().read_model(path)
-    if shapes is not None:
-        model.reshape({name: list(shape) for name, shape in shapes.items()})
-    return ov.Core().compile_model(model, "CPU", properties)
 
 
 TritonPythonModel = python_model(ImageNet)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import urllib.request
@@ -180,6 +182,36 @@ def test_broken_model_fails_no_call(
         wait(replicas[0].is_ready)
     assert not load.failed
     assert len({round(score, 3) for score in load.scores}) == 1
+
+
+def test_load_test_over_mutual_tls(balancer: str, pem: Path, tmp_path: Path) -> None:
+    """What compose's Locust master runs, shorter and without workers of its own."""
+    program = shutil.which("packshot-loadtest", path=str(Path(sys.executable).parent))
+    assert program is not None
+    service = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]["locust-master"]
+    command = [
+        argument.replace("balancer:8443", balancer).replace("/run/secrets", str(pem))
+        for argument in service["command"]
+        if not argument.startswith(("--workers", "--rate", "--duration", "--out"))
+    ]
+    found = tmp_path / "result.json"
+    quick = ["--rate=4", "--duration=3s", "--warmup=1s", "--max-lag=5s", f"--json={found}"]
+    done = subprocess.run([program, *command, *quick], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    outcomes = json.loads(found.read_text())["summary"]["all"]["outcomes"]
+    assert outcomes["ok"] == sum(outcomes.values()) > 0
+
+
+def test_streams_come_through(balancer: str, pem: Path, photo_files: dict[str, bytes]) -> None:
+    """As ``generate_stream`` is asked: Triton answers any model by a stream as well."""
+    photo = photo_files["chelsea"]
+    request = service_pb2.ModelInferRequest(model_name="quality")
+    request.inputs.add(name="IMAGE", datatype="BYTES", shape=[1, 1])
+    request.raw_input_contents.append(struct.pack("<I", len(photo)) + photo)
+    with stub_of(balancer, credentials(pem)) as stub:
+        answers = list(stub.ModelStreamInfer(iter([request, request]), timeout=60))
+    assert [answer.error_message for answer in answers] == ["", ""]
+    assert {len(answer.infer_response.outputs) for answer in answers} == {3}
 
 
 def test_without_a_certificate_nothing_is_answered(balancer: str, pem: Path) -> None:

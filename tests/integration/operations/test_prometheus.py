@@ -119,6 +119,12 @@ def test_real_faults_raise_alerts(prometheus: int, replica: Any, put_load: Any, 
     load = put_load([replica.address])
     with load.running():
         wait(lambda: has(prometheus, "packshot:queue_ms:mean5m"))
+        for number in (1, 2):
+            os.kill(replica.stubs("decode_image")[0].pid, signal.SIGKILL)
+            wait(lambda n=number: replica.counter("packshot_model_mends_total") >= n)
+            wait(replica.is_ready)
+        for alert in ("PackshotModelsKeepBreaking", "PackshotErrorBudgetBurnsFast"):
+            wait(lambda alert=alert: has_fired(prometheus, alert))
         os.kill(replica.tritonserver(), signal.SIGKILL)
         # Over the last minutes: the replica mends itself quicker than one alert waits for another.
         for alert in ("PackshotModelBroken", "PackshotNoReplicaReady", "PackshotServerRestarted"):

@@ -20,7 +20,7 @@ DOCKER = ROOT / "docker"
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
 KUBERNETES = DOCKER / "kubernetes"
 OVERLAYS = sorted(path.name for path in (KUBERNETES / "overlays").iterdir())
-CUSTOM = {"ServiceMonitor", "ScaledObject", "InferenceService", "Kustomization"}
+CUSTOM = {"ServiceMonitor", "ScaledObject", "InferenceService"}
 KUBERNETES_VERSION = "1.31"
 
 
@@ -58,6 +58,19 @@ def test_each_dockerfile_ignores_the_same() -> None:
 @pytest.mark.parametrize("script", sorted(DOCKER.rglob("*.sh")), ids=lambda f: f.name)
 def test_scripts_parse(script: Path) -> None:
     subprocess.run(["sh", "-n", str(script)], check=True)
+
+
+def test_compose_keeps_to_the_compose_specification() -> None:
+    """The schema of compose-spec.io (Apache-2.0), as check-jsonschema carries it."""
+    program = shutil.which("check-jsonschema", path=str(Path(sys.executable).parent))
+    assert program is not None
+    done = subprocess.run(
+        [program, "--builtin-schema", "vendor.compose-spec", str(DOCKER / "compose.yaml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def compose() -> dict[str, Any]:
@@ -167,14 +180,54 @@ def test_components(file: Path) -> None:
             kubernetes_validate.validate(document, KUBERNETES_VERSION, strict=True)
 
 
-def test_options_of_manifests_exist() -> None:
-    """Every option that images, compose and Kubernetes give is one of packshot-serve."""
-    program = shutil.which("packshot-serve", path=str(Path(sys.executable).parent))
+@pytest.mark.parametrize(
+    "file", sorted((KUBERNETES / "components").glob("*.yaml")), ids=lambda f: f.name
+)
+def test_pods_of_components_are_hardened(file: Path) -> None:
+    for document in yaml.safe_load_all(file.read_text()):
+        pod = document.get("spec", {}).get("template", {}).get("spec") or document.get(
+            "spec", {}
+        ).get("predictor")
+        if pod is None:
+            continue
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"]
+            assert not container["securityContext"]["allowPrivilegeEscalation"]
+            assert container["resources"]["limits"]["memory"]
+
+
+def options_of(*command: str) -> set[str]:
+    """The options that a program of ours knows."""
+    program = shutil.which(command[0], path=str(Path(sys.executable).parent))
     assert program is not None
     usage = subprocess.run(
-        [program, "--help"], capture_output=True, text=True, check=True, env={"COLUMNS": "200"}
+        [program, *command[1:], "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"COLUMNS": "200"},
     ).stdout
-    known = set(re.findall(r"--[a-z][a-z-]+", usage))
+    return set(re.findall(r"--[a-z][a-z-]+", usage))
+
+
+def test_options_of_load_tests_exist() -> None:
+    """Compose's and Kubernetes' masters run what packshot-loadtest knows."""
+    jobs = yaml.safe_load_all((KUBERNETES / "components" / "loadtest.yaml").read_text())
+    given = [
+        compose()["services"]["locust-master"]["command"],
+        next(iter(jobs))["spec"]["template"]["spec"]["containers"][0]["args"],
+    ]
+    known = options_of("packshot-loadtest", "run")
+    for command in given:
+        assert command[0] == "run"
+        assert {option.split("=")[0] for option in command[1:]} <= known
+
+
+def test_options_of_manifests_exist() -> None:
+    """Every option that images, compose and Kubernetes give is one of packshot-serve."""
+    known = options_of("packshot-serve")
     for file in (*DOCKER.glob("server.*.Dockerfile"), KUBERNETES / "base" / "deployment.yaml"):
         entry = "\n".join(re.findall(r"^(?:ENTRYPOINT.*|\s+- --.*)$", file.read_text(), re.M))
         assert set(re.findall(r"--[a-z][a-z-]+", entry)) <= known, file.name

@@ -58,7 +58,7 @@ def test_shares_of_workers_are_the_whole_schedule(workers: int) -> None:
 def test_a_job_survives_disk_and_message(tmp_path: Path) -> None:
     schedule = make_schedule(settings_with(pattern=Pattern(rate=9), duration_s=2), photo_count=2)
     job = Job(
-        target=Target(grpc="a:1", http="b:2", timeout_s=3, shared_memory=True),
+        target=Target(grpc="a:1", http="b:2", timeout_s=3, shared_memory=True, tls_ca="ca.pem"),
         kinds=schedule.kinds,
         arrivals=schedule.arrivals,
         payloads=Payloads(photos=(b"one", b"second"), views=((b"ab", b"cd"), (b"ef", b"gh"))),
@@ -72,6 +72,14 @@ def test_a_job_survives_disk_and_message(tmp_path: Path) -> None:
         np.testing.assert_array_equal(copy.arrivals, job.arrivals)
         assert copy.payloads == job.payloads
         assert (copy.target, copy.kinds, copy.max_in_flight) == (job.target, job.kinds, 5)
+
+
+@pytest.mark.parametrize(
+    "files", [{"tls_ca": "ca", "tls_key": "k"}, {"tls_certificate": "c", "tls_key": "k"}]
+)
+def test_half_of_tls_is_refused(files: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="--tls-ca"):
+        Target(grpc="a:1", **files)
 
 
 def test_a_trace_comes_back_as_it_was_written(tmp_path: Path) -> None:

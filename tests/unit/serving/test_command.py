@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
+from packshot.serving.access import ProtocolGuard, TlsOptions
 from packshot.serving.command import build_command, build_environment
 from packshot.serving.installation import Installation
 from packshot.serving.options import (
     LogOptions,
     MetricsOptions,
-    ProtocolGuard,
     ServerConfig,
     SharedMemoryOptions,
-    TlsOptions,
     TraceOptions,
 )
 

@@ -14,12 +14,13 @@ import pytest
 
 from packshot.errors import ServerStartError, ServingError
 from packshot.serving import draining, logs
+from packshot.serving.access import ProtocolGuard
 from packshot.serving.child import ChildProcess
 from packshot.serving.draining import CONTROL_HEADER, drain_ensembles, drainable
 from packshot.serving.endpoint import Endpoint
 from packshot.serving.installation import Installation
 from packshot.serving.logs import LogFilter, telling_lines
-from packshot.serving.options import ProtocolGuard, ServerConfig
+from packshot.serving.options import ServerConfig
 from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
 from packshot.serving.shared_memory import (

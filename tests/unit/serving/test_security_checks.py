@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from packshot.serving.access import ProtocolGuard, TlsOptions
 from packshot.serving.certificates import certificate_problems
 from packshot.serving.draining import drainable
 from packshot.serving.gpu_plans import plan_problems
-from packshot.serving.options import ProtocolGuard, ServerConfig, TlsOptions
+from packshot.serving.options import ServerConfig
 from packshot.serving.preflight import exposure_problems
 
 MAKE = Path(__file__).parents[3] / "docker" / "tls" / "make_test_certificates.sh"
