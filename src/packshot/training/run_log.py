@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -15,3 +16,28 @@ def append_row(path: Path, row: Mapping[str, float]) -> None:
         if new:
             writer.writeheader()
         writer.writerow({name: round(value, 5) for name, value in row.items()})
+
+
+class RunningMeans:
+    """Means of named values since the last row; each may be there in some of the steps only.
+
+    Args:
+        names: Of all of them, in the order of the columns.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._sums = dict.fromkeys(names, 0.0)
+        self._counts = dict.fromkeys(self._sums, 0)
+
+    def add(self, values: Mapping[str, float]) -> None:
+        """Take in the values of a step."""
+        for name, value in values.items():
+            self._sums[name] += value
+            self._counts[name] += 1
+
+    def means(self) -> dict[str, float]:
+        """By name; NaN where there was no value yet."""
+        return {
+            name: total / self._counts[name] if self._counts[name] else math.nan
+            for name, total in self._sums.items()
+        }

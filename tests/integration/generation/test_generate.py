@@ -22,7 +22,8 @@ from packshot.errors import ServingError
 from packshot.generation import verify
 from packshot.generation.watermark import WATERMARK
 from packshot.serving.backend import bytes_tensor
-from packshot.serving.endpoint import GrpcEndpoint, HttpEndpoint
+from packshot.serving.grpc_endpoint import GrpcEndpoint
+from packshot.serving.http_endpoint import HttpEndpoint
 from packshot.serving.options import ServerConfig
 from packshot.serving.process import TritonProcess
 from packshot.serving.supervision.metrics import SupervisorMetrics
@@ -236,7 +237,7 @@ def test_the_supervisor_proves_it(spec: ModelSpec, enhancing_triton: TritonProce
     for _ in range(2):
         result = prober.probe()
         assert result.kind == "ok", result.reason
-    over_http = HttpEndpoint(enhancing_triton.endpoint_config)
+    over_http = HttpEndpoint(enhancing_triton.endpoint_config, 30.0)
     if spec.name in DECOUPLED:
         assert not over_http.streams
         with pytest.raises(ServingError, match="does not answer over HTTP"):

@@ -91,9 +91,9 @@ def test_only_a_conditional_discriminator_sees_the_category() -> None:
     x = torch.randn(4, 3, 64, 64)
     first, second = torch.zeros(4, dtype=torch.long), torch.ones(4, dtype=torch.long)
     conditional = Discriminator(config)
-    assert not torch.allclose(conditional(x, first), conditional(x, second))
+    assert not torch.allclose(conditional(x, first).logits, conditional(x, second).logits)
     blind = Discriminator(config, conditional=False)
-    torch.testing.assert_close(blind(x, first), blind(x, second))
+    torch.testing.assert_close(blind(x, first).logits, blind(x, second).logits)
 
 
 def test_a_stopped_training_goes_on_to_the_same_result(

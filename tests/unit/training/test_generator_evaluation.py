@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from scipy.linalg import sqrtm
@@ -22,7 +23,13 @@ from packshot.training.evaluation.generator_distances import (
     kernel_distance,
     set_distances,
 )
-from packshot.training.evaluation.generator_features import PictureFeatures, last_layer
+from packshot.training.evaluation.generator_features import (
+    PictureFeatures,
+    PixelArray,
+    last_layer,
+)
+from packshot.training.evaluation.generator_judges import JUDGES, read_real
+from packshot.training.evaluation.generator_pixel_judge import pixel_judge
 from packshot.training.evaluation.generator_samples import draw_samples, pictures_seen
 from packshot.training.generation.dcgan import DcganConfig, DcganGenerator
 
@@ -129,6 +136,59 @@ def test_the_classifier_learns_and_says_what_it_takes_for_what() -> None:
     assert np.array_equal(again, classifier.classify(features))
 
 
+def coloured(count: int, *, seed: int) -> tuple[PixelArray, npt.NDArray[np.int64]]:
+    """Discs and crosses of any colour, on white."""
+    rng = np.random.default_rng(seed)
+    y, x = np.abs(np.mgrid[-32:32, -32:32])
+    shapes = np.stack([np.hypot(x, y) < 18, (np.minimum(x, y) < 6) & (np.maximum(x, y) < 24)])
+    categories = rng.integers(0, 2, count)
+    colours = rng.integers(0, 160, (count, 1, 1, 3))
+    pictures = np.where(shapes[categories][..., None], colours, 255)
+    return pictures.astype(np.uint8), categories.astype(np.int64)
+
+
+def test_the_pixel_judge_learns_shapes_it_has_not_seen_and_is_kept(tmp_path: Path) -> None:
+    pictures, categories = coloured(320, seed=0)
+    unseen, theirs = coloured(60, seed=1)
+    epochs: list[tuple[int, int]] = []
+    judge = pixel_judge(
+        pictures, categories, cache=tmp_path, advance=lambda *done: epochs.append(done)
+    )
+    features = judge.of(unseen)
+    assert (features.shape, features.dtype) == ((60, 128), np.float32)
+    found = judge.classifier.recognition(features, theirs, ("disc", "cross"))
+    assert found.overall.value > 0.9
+    assert epochs[-1] == (len(epochs), len(epochs))
+    trained = len(epochs)
+    again = pixel_judge(pictures, categories, cache=tmp_path, advance=lambda *_: epochs.append(_))
+    np.testing.assert_allclose(again.of(unseen), features, rtol=1e-4, atol=1e-4)
+    assert len(epochs) == trained  # read, not trained
+    pixel_judge(pictures[:64], categories[:64], cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_pixel_judge_is_the_same_each_time_and_leaves_the_random_state_alone() -> None:
+    pictures, categories = coloured(40, seed=0)
+    torch.manual_seed(5)
+    first = pixel_judge(pictures, categories)
+    drawn = torch.rand(3)
+    torch.manual_seed(5)
+    second = pixel_judge(pictures, categories)
+    assert torch.equal(torch.rand(3), drawn)
+    assert np.array_equal(first.of(pictures), second.of(pictures))
+
+
+def test_both_judges_know_the_real_pictures(packshots_folder: Path, tmp_path: Path) -> None:
+    real = read_real(packshots_folder.parent, tmp_path, lambda *_: None)
+    assert tuple(judge.name for judge in real.judges) == JUDGES
+    for judge in real.judges:
+        assert len(judge.train_features) == len(real.train)
+        assert len(judge.held_back_features) == len(real.held_back)
+        itself = judge.distances(judge.held_back_features, real.held_back, 2)["all"]
+        other = judge.distances(judge.train_features, real.train, 2)["all"]
+        assert itself.measures["FD"].value < other.measures["FD"].value
+
+
 def test_features_are_kept_by_their_pictures(tmp_path: Path) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
     features = PictureFeatures(tmp_path)
@@ -192,8 +252,17 @@ def test_the_command_measures_and_reports(
     assert (ours["name"], ours["pictures_seen"]) == ("generator", 640)
     assert (plain["name"], plain["pictures_seen"]) == ("plain one", None)
     assert set(ours["at"]) == {"0.7", "1.0"}
-    assert set(ours["at"]["1.0"]["distances"]) == {*CATEGORIES, "all"}
-    assert set(report["floor"]["all"]["measures"]) == {"FD", "KID", "density", "coverage"}
+    served, full = ours["at"]["0.7"], ours["at"]["1.0"]
+    for judge in JUDGES:
+        assert set(full["distances"][judge]) == {*CATEGORIES, "all"}
+        assert set(report["floor"][judge]["all"]["measures"]) == {
+            "FD",
+            "KID",
+            "density",
+            "coverage",
+        }
+        for recognition in (report["recognition"][judge], served["recognition"][judge]):
+            assert set(recognition["by_category"]) == set(CATEGORIES)
     assert "real, held out" in report["copies"]["by_pixels"]
     written = {path.name for path in (tmp_path / "report").iterdir()}
     assert {
@@ -206,6 +275,7 @@ def test_the_command_measures_and_reports(
     words = " ".join((tmp_path / "report" / "report.txt").read_text().split())
     assert "plain one" in words
     assert "have not all seen as many pictures" in words
+    assert "Lite0 has trained all generators but those of the recipes dcgan and without-" in words
 
 
 @pytest.mark.parametrize("pair", ["dcgan", "=file", "dcgan="])
@@ -219,15 +289,9 @@ def test_comparisons_are_named(pair: str, weights: dict[str, Path]) -> None:
     assert f"--against expects NAME=FILE, got '{pair}'" in result.output
 
 
-def test_older_weights_tell_their_pictures_by_recipe_and_steps(tmp_path: Path) -> None:
-    network = torch.nn.Linear(1, 1)
-    for metadata, expected in (
-        ({"recipe": "small", "steps": "500"}, 16_000),
-        ({"recipe": "unknown", "steps": "500"}, None),
-        ({}, None),
-    ):
-        save_weights(network, tmp_path / "w", metadata=metadata)
-        assert pictures_seen(tmp_path / "w") == expected
+def test_weights_tell_how_many_pictures_they_have_seen(weights: dict[str, Path]) -> None:
+    assert pictures_seen(weights["ours"]) == 640
+    assert pictures_seen(weights["dcgan"]) is None
 
 
 def test_a_training_is_measured_through_time(

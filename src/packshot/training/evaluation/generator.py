@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from packshot.contracts import CATEGORIES
 from packshot.errors import TrainingError
-from packshot.training.evaluation.generator_classifier import (
-    CategoryClassifier,
-    Recognition,
-    train_classifier,
-)
+from packshot.training.evaluation.generator_classifier import Recognition
 from packshot.training.evaluation.generator_copies import (
     Nearness,
     Neighbours,
@@ -24,42 +19,25 @@ from packshot.training.evaluation.generator_copies import (
     nearest_by_pixels,
     nearness,
 )
-from packshot.training.evaluation.generator_distances import SetDistance, set_distances
-from packshot.training.evaluation.generator_features import (
-    FloatArray,
-    PictureFeatures,
-    last_layer,
-)
+from packshot.training.evaluation.generator_distances import SetDistance
+from packshot.training.evaluation.generator_features import FloatArray
+from packshot.training.evaluation.generator_judges import Advance, RealPackshots
 from packshot.training.evaluation.generator_samples import TRUNCATIONS, draw_samples
 from packshot.training.generation.networks import AnyGenerator
-from packshot.training.generation.packshots import Packshots, read_packshots, split_packshots
-
-Advance = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RealPackshots:
-    """Real pictures and their features.
-
-    Attributes:
-        train: What generators learned from.
-        held_back: What they did not.
-        train_features: [N, D].
-        held_back_features: [M, D].
-    """
-
-    train: Packshots
-    held_back: Packshots
-    train_features: FloatArray
-    held_back_features: FloatArray
+from packshot.training.generation.packshots import Packshots
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleResult:
-    """What was measured of the samples of one generator at one truncation."""
+    """What was measured of the samples of one generator at one truncation.
 
-    recognition: Recognition
-    distances: dict[str, SetDistance]
+    Attributes:
+        recognition: By judge.
+        distances: By judge, then by category and of all.
+    """
+
+    recognition: dict[str, Recognition]
+    distances: dict[str, dict[str, SetDistance]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +86,9 @@ class GeneratorEvaluation:
         train: Number of training pictures.
         held_back: Number of real pictures held back.
         samples: Generated pictures of each category at each truncation.
-        classifier: The classifier on real held-out pictures.
-        floor: Distances of real training pictures to held-out ones, at the counts of the samples.
+        recognition: Of real held-out pictures, by judge.
+        floor: Distances of real training pictures to held-out ones, at the counts of the samples,
+            by judge.
         generators: The first is the one in question.
         copies: Of the first.
         closest: The nearest pairs by features and by pixels, of the first.
@@ -118,33 +97,17 @@ class GeneratorEvaluation:
     train: int
     held_back: int
     samples: int
-    classifier: Recognition
-    floor: dict[str, SetDistance]
+    recognition: dict[str, Recognition]
+    floor: dict[str, dict[str, SetDistance]]
     generators: list[GeneratorResult]
     copies: Copies
     closest: dict[str, ClosestPairs]
-
-
-def read_real(data: Path, features: PictureFeatures, advance: Advance) -> RealPackshots:
-    """Real pictures of both parts with their features.
-
-    Raises:
-        TrainingError: See ``read_packshots``.
-    """
-    train, held_back = split_packshots(read_packshots(data / "packshots"))
-    return RealPackshots(
-        train=train,
-        held_back=held_back,
-        train_features=features.kept(train.pictures, partial(advance, "training pictures")),
-        held_back_features=features.kept(held_back.pictures, partial(advance, "held-out pictures")),
-    )
 
 
 def evaluate_generators(
     generators: Mapping[str, tuple[AnyGenerator, int | None]],
     real: RealPackshots,
     *,
-    features: PictureFeatures,
     per_category: int,
     draws: int,
     pairs: int,
@@ -155,8 +118,7 @@ def evaluate_generators(
     Args:
         generators: By name, with the number of real pictures each was shown; the first is the one
             in question.
-        real: Real pictures.
-        features: Of samples.
+        real: Real pictures, and the judges; the first's features tell copies.
         per_category: Samples of each category at each truncation.
         draws: For the intervals of the distances.
         pairs: Of samples and nearest training pictures to show.
@@ -171,8 +133,10 @@ def evaluate_generators(
                 f"{name} makes {generator.config.categories} categories, expected"
                 f" {len(CATEGORIES)}: {', '.join(CATEGORIES)}"
             )
-    classifier = train_classifier(real.train_features, real.train.categories)
-    floor = _distances(real, real.train_features, real.train, draws)
+    floor = {
+        judge.name: judge.distances(judge.train_features, real.train, draws)
+        for judge in real.judges
+    }
     advance("floor", 1, 1)
     results: list[GeneratorResult] = []
     first: dict[str, tuple[Packshots, FloatArray]] = {}
@@ -180,12 +144,17 @@ def evaluate_generators(
         at: dict[float, SampleResult] = {}
         for truncation in TRUNCATIONS:
             samples = draw_samples(generator, per_category=per_category, truncation=truncation)
-            found = features.of(
-                samples.pictures, partial(advance, f"{name}, truncation {truncation}")
-            )
+            stage = f"{name}, truncation {truncation}"
+            found = {
+                judge.name: judge.features(samples.pictures, partial(advance, stage))
+                for judge in real.judges
+            }
             if not results:
-                first[f"truncation {truncation}"] = samples, found
-            at[truncation] = _sample_result(classifier, real, samples, found, draws)
+                first[f"truncation {truncation}"] = samples, found[real.judges[0].name]
+            at[truncation] = SampleResult(
+                recognition={j.name: j.recognition(found[j.name], samples) for j in real.judges},
+                distances={j.name: j.distances(found[j.name], samples, draws) for j in real.judges},
+            )
         results.append(
             GeneratorResult(
                 name=name,
@@ -199,39 +168,14 @@ def evaluate_generators(
         train=len(real.train),
         held_back=len(real.held_back),
         samples=per_category,
-        classifier=classifier.recognition(
-            real.held_back_features, real.held_back.categories, CATEGORIES
-        ),
+        recognition={
+            judge.name: judge.recognition(judge.held_back_features, real.held_back)
+            for judge in real.judges
+        },
         floor=floor,
         generators=results,
         copies=copies,
         closest=closest,
-    )
-
-
-def _sample_result(
-    classifier: CategoryClassifier,
-    real: RealPackshots,
-    samples: Packshots,
-    features: FloatArray,
-    draws: int,
-) -> SampleResult:
-    return SampleResult(
-        recognition=classifier.recognition(features, samples.categories, CATEGORIES),
-        distances=_distances(real, features, samples, draws),
-    )
-
-
-def _distances(
-    real: RealPackshots, features: FloatArray, packshots: Packshots, draws: int
-) -> dict[str, SetDistance]:
-    return set_distances(
-        last_layer(real.held_back_features),
-        real.held_back.categories,
-        last_layer(features),
-        packshots.categories,
-        categories=CATEGORIES,
-        draws=draws,
     )
 
 
@@ -241,12 +185,13 @@ def _copies(
     pairs: int,
     advance: Advance,
 ) -> tuple[Copies, dict[str, ClosestPairs]]:
-    every = {"real, held out": (real.held_back, real.held_back_features), **sets}
-    train_features = last_layer(real.train_features)
+    judge = real.judges[0]
+    every = {"real, held out": (real.held_back, judge.held_back_features), **sets}
+    train_features = judge.space(judge.train_features)
     by_features: dict[str, Neighbours] = {}
     by_pixels: dict[str, Neighbours] = {}
     for done, (name, (packshots, features)) in enumerate(every.items()):
-        by_features[name] = nearest(last_layer(features), train_features)
+        by_features[name] = nearest(judge.space(features), train_features)
         by_pixels[name] = nearest_by_pixels(packshots.pictures, real.train.pictures)
         advance("nearest training pictures", done + 1, len(every))
     held_back = "real, held out"

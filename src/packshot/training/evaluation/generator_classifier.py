@@ -1,6 +1,6 @@
 """A classifier of product categories, trained on real packshots, that judges generated ones.
 
-A small network on frozen features: minutes on a CPU, and no network of ours has seen it. It has
+A small network on features; who else has trained on those is said in ``generator_judges``. It has
 faults of its own, which its accuracy on real held-out pictures states: what it cannot tell apart
 there (casual from sports shoes, say) it cannot be expected to tell apart in samples.
 """

@@ -19,9 +19,9 @@ from packshot.training.evaluation.enhancement_commands import (
 from packshot.training.evaluation.generator import (
     GeneratorEvaluation,
     evaluate_generators,
-    read_real,
 )
-from packshot.training.evaluation.generator_features import FEATURES_NAME, PictureFeatures
+from packshot.training.evaluation.generator_features import FEATURES_NAME
+from packshot.training.evaluation.generator_judges import read_real
 from packshot.training.evaluation.generator_plots import (
     plot_by_category,
     plot_confusions,
@@ -70,12 +70,10 @@ def generator(
     if out is not None:
         new_figure(width=1, height=1)  # a missing matplotlib is said now, not after minutes
     networks = {name: load_any_generator(path) for name, path in files.items()}
-    features = PictureFeatures(cache)
     with StageProgress(progress_console) as progress:
         evaluation = evaluate_generators(
             {name: (network, pictures_seen(files[name])) for name, network in networks.items()},
-            read_real(data, features, progress.advance),
-            features=features,
+            read_real(data, cache, progress.advance),
             per_category=samples,
             draws=draws,
             pairs=pairs,

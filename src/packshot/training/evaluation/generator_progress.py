@@ -12,7 +12,7 @@ import torch
 import typer
 from rich.table import Table
 
-from packshot.contracts import CATEGORIES, DEFAULT_TRUNCATION
+from packshot.contracts import DEFAULT_TRUNCATION
 from packshot.errors import TrainingError
 from packshot.training.evaluation.enhancement_commands import (
     AsJson,
@@ -20,16 +20,14 @@ from packshot.training.evaluation.enhancement_commands import (
     progress_console,
     show,
 )
-from packshot.training.evaluation.generator import (
+from packshot.training.evaluation.generator_distances import MEASURES
+from packshot.training.evaluation.generator_features import FEATURES_NAME
+from packshot.training.evaluation.generator_judges import (
+    BACKBONE_JUDGE,
+    JUDGES,
+    PIXEL_JUDGE,
     RealPackshots,
     read_real,
-)
-from packshot.training.evaluation.generator_classifier import train_classifier
-from packshot.training.evaluation.generator_distances import MEASURES, set_distances
-from packshot.training.evaluation.generator_features import (
-    FEATURES_NAME,
-    PictureFeatures,
-    last_layer,
 )
 from packshot.training.evaluation.generator_samples import draw_samples, pictures_seen
 from packshot.training.generation.networks import load_any_generator
@@ -38,6 +36,7 @@ from packshot.training.plotting import new_figure, save_figure
 from packshot.training.progress import StageProgress
 
 _NOT_DRAWN = ("step", "seconds")
+_DRAWS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +47,15 @@ class Stage:
         weights: The file.
         step: Its name's number.
         pictures_seen: Real pictures shown until then, where the file says so.
-        recognised: At the truncation that is served.
-        distances: To real held-out pictures, at full variety.
+        recognised: At the truncation that is served, by judge.
+        distances: To real held-out pictures, at full variety, by judge.
     """
 
     weights: Path
     step: int
     pictures_seen: int | None
-    recognised: Estimate
-    distances: dict[str, Estimate]
+    recognised: dict[str, Estimate]
+    distances: dict[str, dict[str, Estimate]]
 
 
 def generator_progress(
@@ -87,13 +86,11 @@ def generator_progress(
     files = files[::-1][::every][::-1]
     if not files:
         raise TrainingError(f"{run / 'weights'} holds no weights; the first sheet writes them")
-    features = PictureFeatures(cache)
     with StageProgress(progress_console) as progress:
-        real = read_real(data, features, progress.advance)
+        real = read_real(data, cache, progress.advance)
         stages = measure_stages(
             files,
             real,
-            features=features,
             per_category=samples,
             advance=lambda done, total: progress.advance("weights", done, total),
         )
@@ -107,35 +104,29 @@ def measure_stages(
     files: list[Path],
     real: RealPackshots,
     *,
-    features: PictureFeatures,
     per_category: int,
     advance: Callable[[int, int], None],
 ) -> list[Stage]:
     """Measure weights files, each on as many samples of the same latents."""
-    classifier = train_classifier(real.train_features, real.train.categories)
     stages = []
     for number, path in enumerate(files):
         network = load_any_generator(path)
         served = draw_samples(network, per_category=per_category, truncation=DEFAULT_TRUNCATION)
         varied = draw_samples(network, per_category=per_category, truncation=1.0)
-        distances = set_distances(
-            last_layer(real.held_back_features),
-            real.held_back.categories,
-            last_layer(features.of(varied.pictures)),
-            varied.categories,
-            categories=CATEGORIES,
-            draws=5,
-        )
-        recognition = classifier.recognition(
-            features.of(served.pictures), served.categories, CATEGORIES
-        )
+        recognised: dict[str, Estimate] = {}
+        distances: dict[str, dict[str, Estimate]] = {}
+        for judge in real.judges:
+            of_served = judge.features(served.pictures, lambda *_: None)
+            of_varied = judge.features(varied.pictures, lambda *_: None)
+            recognised[judge.name] = judge.recognition(of_served, served).overall
+            distances[judge.name] = judge.distances(of_varied, varied, _DRAWS)["all"].measures
         stages.append(
             Stage(
                 weights=path,
                 step=int(path.stem) if path.stem.isdigit() else number,
                 pictures_seen=pictures_seen(path),
-                recognised=recognition.overall,
-                distances=distances["all"].measures,
+                recognised=recognised,
+                distances=distances,
             )
         )
         advance(number + 1, len(files))
@@ -146,15 +137,24 @@ def progress_table(stages: list[Stage]) -> Table:
     """A row for each weights file."""
     table = Table(
         title="Through the training",
-        caption=f"recognised at truncation {DEFAULT_TRUNCATION}, distances on {FEATURES_NAME} at 1;"
-        " few samples: for choosing weights, not for quoting",
+        caption=f"recognised at truncation {DEFAULT_TRUNCATION}, by {' and by '.join(JUDGES)};"
+        f" distances at 1, on {FEATURES_NAME} but the FD of {PIXEL_JUDGE}; few samples: for"
+        " choosing weights, not for quoting",
     )
-    for heading in ("step", "pictures seen", "recognised", *MEASURES):
+    recognised = (f"recognised, {judge}" for judge in JUDGES)
+    headings = ("step", "pictures seen", *recognised, *MEASURES, f"FD, {PIXEL_JUDGE}")
+    for heading in headings:
         table.add_column(heading, justify="right")
     for stage in stages:
-        distances = (f"{stage.distances[name].value:.2f}" for name in MEASURES)
+        distances = stage.distances[BACKBONE_JUDGE]
         seen = "unknown" if stage.pictures_seen is None else f"{stage.pictures_seen:,}"
-        table.add_row(str(stage.step), seen, f"{stage.recognised.value:.1%}", *distances)
+        table.add_row(
+            str(stage.step),
+            seen,
+            *(f"{stage.recognised[judge].value:.1%}" for judge in JUDGES),
+            *(f"{distances[name].value:.2f}" for name in MEASURES),
+            f"{stage.distances[PIXEL_JUDGE]['FD'].value:.2f}",
+        )
     return table
 
 
@@ -163,10 +163,15 @@ def plot_progress(stages: list[Stage], log: Path, path: Path) -> None:
     figure = new_figure(width=14, height=4)
     recognised, distance, losses = figure.subplots(1, 3)
     steps = [stage.step for stage in stages]
-    recognised.plot(steps, [stage.recognised.value for stage in stages], marker="o")
+    for judge in JUDGES:
+        shares = [stage.recognised[judge].value for stage in stages]
+        recognised.plot(steps, shares, marker="o", label=judge)
+        values = [stage.distances[judge]["FD"].value for stage in stages]
+        distance.plot(steps, values, marker="o", label=judge)
     recognised.set(title=f"recognised, truncation {DEFAULT_TRUNCATION}", ylim=(0, 1))
-    distance.plot(steps, [stage.distances["FD"].value for stage in stages], marker="o")
-    distance.set(title=f"FD on {FEATURES_NAME}", yscale="log")
+    recognised.legend(fontsize="small")
+    distance.set(title="FD on features of both judges", yscale="log")
+    distance.legend(fontsize="small")
     rows = []
     if log.is_file():
         with log.open(newline="") as stream:

@@ -12,7 +12,6 @@ from packshot.contracts import CATEGORIES, DEFAULT_TRUNCATION, LATENT_SIZE
 from packshot.models.weights import weights_metadata
 from packshot.training.generation.networks import AnyGenerator
 from packshot.training.generation.packshots import Packshots
-from packshot.training.generation.recipe import GENERATOR_RECIPES
 
 TRUNCATIONS: Final = (DEFAULT_TRUNCATION, 1.0)
 """Recognition is asked of what is served, variety of everything there is."""
@@ -46,10 +45,5 @@ def draw_samples(
 
 def pictures_seen(path: Path) -> int | None:
     """Real pictures shown while the weights of a file were trained, where it says so."""
-    stated = weights_metadata(path)
-    if "pictures_seen" in stated:
-        return int(stated["pictures_seen"])
-    recipe = GENERATOR_RECIPES.get(stated.get("recipe", ""))
-    if recipe is None or "steps" not in stated:
-        return None
-    return int(stated["steps"]) * recipe().batch
+    stated = weights_metadata(path).get("pictures_seen")
+    return None if stated is None else int(stated)

@@ -12,6 +12,7 @@ from packshot.training.evaluation.generator import (
 from packshot.training.evaluation.generator_copies import QUANTILES, Nearness
 from packshot.training.evaluation.generator_distances import SetDistance
 from packshot.training.evaluation.generator_features import FEATURES_NAME
+from packshot.training.evaluation.generator_judges import BACKBONE_JUDGE, JUDGES, PIXEL_JUDGE
 from packshot.training.evaluation.generator_samples import TRUNCATIONS
 from packshot.training.metrics import Estimate
 
@@ -30,27 +31,33 @@ def generator_tables(evaluation: GeneratorEvaluation) -> list[Table]:
 
 def summary_table(evaluation: GeneratorEvaluation) -> Table:
     """A row for each generator and truncation, beside the floor."""
-    floor = evaluation.floor["all"]
+    floor = {judge: found["all"] for judge, found in evaluation.floor.items()}
+    count = floor[BACKBONE_JUDGE].count
     table = Table(
         title=f"Generated packshots beside {evaluation.held_back} real ones held out",
-        caption=f"FD and KID (x1000) on {FEATURES_NAME}, {floor.count} against {floor.count}"
+        caption=f"KID (x1000), density and coverage on {FEATURES_NAME}, FD on those and on the last"
+        f" layer of {PIXEL_JUDGE}, {count} against {count}"
         " pictures; FD is biased upwards by such counts, so compare it with the floor alone,"
-        " which are real training pictures at the same counts. Recognised: by a classifier trained"
+        " which are real training pictures at the same counts. Recognised: by classifiers trained"
         " on real pictures, the mean of the categories; on the first line real held-out ones."
+        f" {BACKBONE_JUDGE} has trained all generators but those of the recipes dcgan and"
+        f" without-backbone: of those believe {PIXEL_JUDGE}, which has trained none."
         + ("" if _equally_long(evaluation) else " They have not all seen as many pictures."),
     )
     table.add_column("pictures of", no_wrap=True)
     for heading in ("parameters", "pictures seen", "truncation"):
         table.add_column(heading, justify="right")
-    for heading in ("recognised", "FD", "KID", "density", "coverage"):
-        table.add_column(heading, no_wrap=True)
+    recognised = (f"recognised, {judge}" for judge in JUDGES)
+    for heading in (*recognised, "FD", "KID", "density", "coverage", f"FD, {PIXEL_JUDGE}"):
+        table.add_column(heading)
     table.add_row(
         "real (floor)",
         "",
         "",
         "",
-        _percent(evaluation.classifier.overall),
-        *_measures(floor),
+        *(_percent(evaluation.recognition[judge].overall) for judge in JUDGES),
+        *_measures(floor[BACKBONE_JUDGE]),
+        _measures(floor[PIXEL_JUDGE], digits=2)[0],
     )
     for result in evaluation.generators:
         for truncation in TRUNCATIONS:
@@ -60,8 +67,9 @@ def summary_table(evaluation: GeneratorEvaluation) -> Table:
                 f"{result.parameters / 1e6:.2f} M",
                 "unknown" if result.pictures_seen is None else f"{result.pictures_seen:,}",
                 f"{truncation:g}",
-                _percent(at.recognition.overall),
-                *_measures(at.distances["all"]),
+                *(_percent(at.recognition[judge].overall) for judge in JUDGES),
+                *_measures(at.distances[BACKBONE_JUDGE]["all"]),
+                _measures(at.distances[PIXEL_JUDGE]["all"], digits=2)[0],
             )
     return table
 
@@ -74,19 +82,21 @@ def recognition_table(evaluation: GeneratorEvaluation) -> Table:
         caption="95 % Wilson intervals",
     )
     table.add_column("category")
-    for heading in ("real", *(result.name for result in evaluation.generators)):
-        table.add_column(heading, no_wrap=True)
-    for category, real in evaluation.classifier.by_category.items():
-        found = (
-            result.at[DEFAULT_TRUNCATION].recognition.by_category[category]
-            for result in evaluation.generators
+    sets = {
+        f"{name}, {judge}": found[judge]
+        for name, found in (
+            ("real", evaluation.recognition),
+            *((r.name, r.at[DEFAULT_TRUNCATION].recognition) for r in evaluation.generators),
         )
-        table.add_row(category, _percent(real), *map(_percent, found))
+        for judge in JUDGES
+    }
+    for heading in sets:
+        table.add_column(heading)
+    for category in evaluation.recognition[BACKBONE_JUDGE].by_category:
+        shares = (found.by_category[category] for found in sets.values())
+        table.add_row(category, *map(_percent, shares))
     table.add_section()
-    overall = (
-        result.at[DEFAULT_TRUNCATION].recognition.overall for result in evaluation.generators
-    )
-    table.add_row("mean", _percent(evaluation.classifier.overall), *map(_percent, overall))
+    table.add_row("mean", *(_percent(found.overall) for found in sets.values()))
     return table
 
 
@@ -103,7 +113,7 @@ def distance_table(evaluation: GeneratorEvaluation) -> Table:
     for name in names:
         for measure in ("FD", "KID"):
             table.add_column(f"{name} {measure}", no_wrap=True)
-    for category, floor in evaluation.floor.items():
+    for category, floor in evaluation.floor[BACKBONE_JUDGE].items():
         sets = [floor, *(_full(result)[category] for result in evaluation.generators)]
         values = [text for found in sets for text in _measures(found)[:2]]
         if category == "all":
@@ -138,14 +148,14 @@ def _equally_long(evaluation: GeneratorEvaluation) -> bool:
 
 
 def _full(result: GeneratorResult) -> dict[str, SetDistance]:
-    return result.at[1.0].distances
+    return result.at[1.0].distances[BACKBONE_JUDGE]
 
 
-def _measures(found: SetDistance) -> tuple[str, str, str, str]:
+def _measures(found: SetDistance, *, digits: int = 0) -> tuple[str, str, str, str]:
     values = found.measures
     return (
-        _interval(values["FD"], digits=0),
-        _interval(values["KID"], factor=_KID_UNIT, digits=0),
+        _interval(values["FD"], digits=digits),
+        _interval(values["KID"], factor=_KID_UNIT, digits=digits),
         _interval(values["density"], digits=2),
         _interval(values["coverage"], digits=2),
     )

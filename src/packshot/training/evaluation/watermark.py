@@ -18,8 +18,14 @@ from packshot.generation.latents import latents
 from packshot.generation.watermark import THRESHOLD, confidence, marked
 from packshot.imaging.decode import decode
 from packshot.models.generator import Generator
+from packshot.models.restoration import RestoreNet
 from packshot.models.upscaling import UpscaleNet
-from packshot.training.evaluation.watermark_changes import BEYOND, REQUIRED, rescaled
+from packshot.training.evaluation.watermark_changes import (
+    BEYOND,
+    REQUIRED,
+    own_changes,
+    rescaled,
+)
 from packshot.training.generation.packshots import read_packshots, split_packshots
 
 PixelArray = npt.NDArray[np.uint8]
@@ -107,6 +113,7 @@ class WatermarkEvaluation:
 def evaluate_watermark(
     generator: Generator,
     upscalers: Mapping[int, UpscaleNet],
+    restorer: RestoreNet,
     *,
     data: Path,
     count: int,
@@ -118,6 +125,7 @@ def evaluate_watermark(
     Args:
         generator: Makes the pictures of the first source.
         upscalers: Network by scale.
+        restorer: What ``enhance`` restores with.
         data: Folder with packshots/, seller_photos/ and so on.
         count: Pictures of each source at each scale.
         most_photos: Real photos of each folder; None is all.
@@ -130,6 +138,7 @@ def evaluate_watermark(
     held_back = split_packshots(catalogue)[1].pictures
     rows = np.linspace(0, len(held_back) - 1, min(count, len(held_back)), dtype=int)
     sources = {"generated": generated(generator, count), "catalogue, held back": held_back[rows]}
+    changes = {**REQUIRED, **BEYOND, **own_changes(restorer, upscalers[min(upscalers)])}
     survival: list[Survival] = []
     visibility: list[Visibility] = []
     for done, (name, scale) in enumerate((n, s) for n in sources for s in GENERATION_SCALES):
@@ -139,7 +148,7 @@ def evaluate_watermark(
         visibility.append(_visibility(name, scale, plain, signed))
         survival += [
             _survival(name, scale, change, [apply(picture) for picture in signed])
-            for change, apply in {**REQUIRED, **BEYOND}.items()
+            for change, apply in changes.items()
         ]
     false_marks = list(
         _in_photos("packshots, squared", list(catalogue.pictures[:most_photos]), advance)

@@ -9,9 +9,13 @@ from typing import Final
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 
 from packshot.imaging.decode import decode
+from packshot.models.restoration import RestoreNet
+from packshot.models.upscaling import UpscaleNet
+from packshot.training.enhancement.restoration import restored
 
 PixelArray = npt.NDArray[np.uint8]
 Change = Callable[[PixelArray], PixelArray]
@@ -60,3 +64,18 @@ BEYOND: Final[Mapping[str, Change]] = {
     "cropped 5 %": _cropped,
 }
 """What else is done to pictures."""
+
+
+def own_changes(restorer: RestoreNet, upscaler: UpscaleNet) -> dict[str, Change]:
+    """What our own ``enhance`` and ``upscale`` do to pictures."""
+    device = torch.device("cpu")
+
+    def enlarged(picture: PixelArray) -> PixelArray:
+        with torch.inference_mode():
+            larger = upscaler(torch.from_numpy(picture[None]))[0]
+        return np.asarray(larger.numpy(), np.uint8)
+
+    return {
+        "enhance": lambda picture: restored(restorer, picture, device),
+        f"upscale ×{upscaler.config.scale}": enlarged,
+    }

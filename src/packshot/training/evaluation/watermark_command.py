@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from packshot.contracts import SCALES
-from packshot.models.weights import load_generator, load_upscale_net
+from packshot.models.weights import load_generator, load_restore_net, load_upscale_net
 from packshot.training.evaluation.enhancement_commands import (
     AsJson,
     Out,
@@ -20,7 +20,7 @@ from packshot.training.evaluation.enhancement_commands import (
     show,
 )
 from packshot.training.evaluation.watermark import WatermarkEvaluation, evaluate_watermark
-from packshot.training.evaluation.watermark_changes import BEYOND, REQUIRED
+from packshot.training.evaluation.watermark_changes import REQUIRED
 from packshot.training.progress import StageProgress
 
 
@@ -45,17 +45,19 @@ def watermark(
     what the mark costs on pictures as good as real ones.
     """
     torch.set_num_threads(threads)
+    restore = Path("weights") / "restore.safetensors"
     files = {scale: Path("weights") / f"upscale_x{scale}.safetensors" for scale in SCALES}
     with StageProgress(progress_console) as progress:
         evaluation = evaluate_watermark(
             load_generator(weights),
             {scale: load_upscale_net(path) for scale, path in files.items()},
+            load_restore_net(restore),
             data=data,
             count=pictures,
             most_photos=photos,
             advance=progress.advance,
         )
-    numbers = {"weights": identity([weights, *files.values()]), "evaluation": evaluation}
+    numbers = {"weights": identity([weights, restore, *files.values()]), "evaluation": evaluation}
     show(watermark_tables(evaluation), numbers, out, as_json, pictures=())
 
 
@@ -65,7 +67,7 @@ def watermark_tables(evaluation: WatermarkEvaluation) -> list[Table]:
         title=f"Marks found at {evaluation.threshold:g} standard deviations and above"
         " (5th percentile)"
     )
-    changes = [*REQUIRED, *BEYOND]
+    changes = list(dict.fromkeys(item.change for item in evaluation.survival))
     for heading in ("pictures", "scale", "count", *changes):
         survival.add_column(heading)
     groups = dict.fromkeys((item.pictures, item.scale, item.count) for item in evaluation.survival)
@@ -76,7 +78,8 @@ def watermark_tables(evaluation: WatermarkEvaluation) -> list[Table]:
             if (item.pictures, item.scale) == (name, scale)
         }
         survival.add_row(name, f"×{scale}", str(count), *(row[change] for change in changes))
-    survival.caption = f"made to survive: {', '.join(REQUIRED)}; beyond that: {', '.join(BEYOND)}"
+    beyond = (change for change in changes if change not in REQUIRED)
+    survival.caption = f"made to survive: {', '.join(REQUIRED)}; beyond that: {', '.join(beyond)}"
 
     visibility = Table(title="What the mark changes")
     for heading in ("pictures", "scale", "PSNR, dB", "5th percentile", "white spoilt"):

@@ -41,6 +41,14 @@ def generator(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 2,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Checkpoint of another run, of the same sizes, whose weights a new run takes.",
+        ),
+    ] = None,
 ) -> None:
     """Train the product-image generator; a stopped run resumes, a finished one with more --steps.
 
@@ -55,6 +63,9 @@ def generator(
         recipe = dataclasses.replace(recipe, steps=steps)
     run = run or Path("runs") / ("generator" if size == "small" else f"generator-{size}")
     trainer = GeneratorTrainer(recipe, train=train, run_folder=run, device=device)
+    if init is not None and not trainer.has_checkpoint:
+        fresh = trainer.begin_from(init)
+        console.print(f"begins from {init}; fresh: {', '.join(fresh) or 'nothing'}", markup=False)
     with StageProgress(console) as progress:
 
         def report(step: int, losses: dict[str, float]) -> None:

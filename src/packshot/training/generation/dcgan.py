@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from packshot.contracts import CATEGORIES
 from packshot.models.generator import LATENT_SIZE
+from packshot.training.generation.discriminator import Verdict
 
 _SLOPE: Final = 0.2
 _KERNEL: Final = 4
@@ -106,13 +107,13 @@ class DcganDiscriminator(nn.Module):
             else None
         )
 
-    def forward(self, x_nchw: Tensor, category: Tensor) -> Tensor:
+    def forward(self, x_nchw: Tensor, category: Tensor) -> Verdict:
         """[N, 3, 64, 64] floats of -1 to 1 and [N] class numbers to [N] logits."""
         out = self.layers(x_nchw)
         logits: Tensor = self.unconditional(out).flatten()
         if self.projection is not None:
             logits = logits + (out.sum(dim=(2, 3)) * self.projection[category]).sum(dim=1)
-        return logits
+        return Verdict(logits, None)
 
 
 def _normalized(channels: int) -> tuple[nn.Module, ...]:

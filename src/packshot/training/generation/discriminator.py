@@ -1,12 +1,14 @@
 """The discriminator: is a picture real, given its category?
 
 Residual blocks, the standard deviation over the batch as a last channel (arXiv 1710.10196,
-section 3) and a projection on the category (arXiv 1802.05637). It is needed for training only.
+section 3) and a projection on the category (arXiv 1802.05637); on request a second head that names
+the category (arXiv 1610.09585). It is needed for training only.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,20 @@ from packshot.models.generator import IMAGE_SIDE, GeneratorConfig, ScaledLinear,
 
 _LAST_SIDE = 4
 _SLOPE = 0.2
-_GROUP = 4
+GROUP = 4
+"""Pictures that are compared with each other."""
+
+
+class Verdict(NamedTuple):
+    """What a discriminator says of N pictures.
+
+    Attributes:
+        logits: [N], or [N, places] of one that judges places: positive for real.
+        categories: [N, K] logits of the categories; None of one without a head for them.
+    """
+
+    logits: Tensor
+    categories: Tensor | None
 
 
 class ScaledConv(nn.Module):
@@ -53,7 +68,9 @@ class ShrinkingBlock(nn.Module):
 class Discriminator(nn.Module):
     """Pictures and categories in, one logit each out: positive for real."""
 
-    def __init__(self, config: GeneratorConfig, *, conditional: bool = True) -> None:
+    def __init__(
+        self, config: GeneratorConfig, *, conditional: bool = True, category_head: bool = False
+    ) -> None:
         super().__init__()
         width = config.width
         self.from_rgb = ScaledConv(3, channels_at(IMAGE_SIDE, width), kernel=1)
@@ -72,8 +89,9 @@ class Discriminator(nn.Module):
             if conditional
             else None
         )
+        self.category_head = ScaledLinear(channels, config.categories) if category_head else None
 
-    def forward(self, x_nchw: Tensor, category: Tensor) -> Tensor:
+    def forward(self, x_nchw: Tensor, category: Tensor) -> Verdict:
         """[N, 3, 64, 64] floats of -1 to 1 and [N] class numbers to [N] logits."""
         out = self.blocks(F.leaky_relu(self.from_rgb(x_nchw), _SLOPE) * math.sqrt(2.0))
         out = torch.cat([out, _batch_deviation(out)], dim=1)
@@ -82,13 +100,24 @@ class Discriminator(nn.Module):
         logits: Tensor = self.unconditional(hidden).flatten()
         if self.projection is not None:
             logits = logits + (hidden * self.projection[category]).sum(dim=1)
-        return logits
+        return Verdict(logits, None if self.category_head is None else self.category_head(hidden))
+
+
+def deviation_within_groups(x_nchw: Tensor) -> Tensor:
+    """[G, C, H, W]: how much pictures of a group differ, by which sameness is seen.
+
+    Pictures of [N, C, H, W] that are G = N / ``GROUP`` apart form a group; all of them where N is
+    no multiple of ``GROUP``.
+    """
+    group = GROUP if len(x_nchw) % GROUP == 0 else len(x_nchw)
+    grouped = x_nchw.reshape(group, -1, *x_nchw.shape[1:])
+    return (grouped.var(dim=0, unbiased=False) + 1e-8).sqrt()
 
 
 def _batch_deviation(x_nchw: Tensor) -> Tensor:
-    """[N, 1, H, W]: mean deviation within groups of pictures, by which sameness is seen."""
+    """[N, 1, H, W]: the mean deviation within the group of each picture."""
     count, _, height, width = x_nchw.shape
-    group = _GROUP if count % _GROUP == 0 else count
-    grouped = x_nchw.reshape(group, -1, *x_nchw.shape[1:])
-    deviation = (grouped.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
-    return deviation.repeat(group)[:, None, None, None].expand(count, 1, height, width)
+    deviation = deviation_within_groups(x_nchw).mean(dim=(1, 2, 3))
+    return deviation.repeat(count // len(deviation))[:, None, None, None].expand(
+        count, 1, height, width
+    )

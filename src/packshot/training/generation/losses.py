@@ -1,4 +1,4 @@
-"""Losses of the generator and of the discriminator: non-saturating, with R1."""
+"""Losses of the generator and of discriminators: non-saturating, with R1 and the category."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def generator_loss(fake_logits: Tensor) -> Tensor:
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """Logistic loss of telling real pictures from generated ones."""
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+
+def category_loss(category_logits: Tensor, category: Tensor) -> Tensor:
+    """Cross entropy of [N, K] logits with [N] class numbers (auxiliary classifier, 1610.09585)."""
+    return F.cross_entropy(category_logits, category)
 
 
 def gradient_penalty(real_logits: Tensor, real_nchw: Tensor) -> Tensor:

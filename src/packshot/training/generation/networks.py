@@ -20,11 +20,13 @@ def new_generator(config: AnyConfig) -> AnyGenerator:
     return DcganGenerator(config) if isinstance(config, DcganConfig) else Generator(config)
 
 
-def new_discriminator(config: AnyConfig, *, conditional: bool) -> nn.Module:
-    """The generator's opponent, with fresh weights."""
+def new_discriminator(
+    config: AnyConfig, *, conditional: bool, category_head: bool = False
+) -> nn.Module:
+    """The generator's opponent, with fresh weights; the baseline's has no head for categories."""
     if isinstance(config, DcganConfig):
         return DcganDiscriminator(config, conditional=conditional)
-    return Discriminator(config, conditional=conditional)
+    return Discriminator(config, conditional=conditional, category_head=category_head)
 
 
 def load_any_generator(path: Path) -> AnyGenerator:

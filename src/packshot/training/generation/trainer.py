@@ -1,11 +1,10 @@
-"""The training loop of the generator: both networks, averaged weights, sheets, resume."""
+"""The training loop of the generator: opponents, averaged weights, sheets, resume."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,29 +12,29 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from packshot.errors import TrainingError
 from packshot.models.generator import LATENT_SIZE
 from packshot.models.weights import save_weights
 from packshot.training.checkpoint import load_checkpoint, save_checkpoint
-from packshot.training.generation.augmentation import augmented
-from packshot.training.generation.losses import (
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-)
-from packshot.training.generation.networks import AnyGenerator, new_discriminator, new_generator
+from packshot.training.generation.discriminator import GROUP
+from packshot.training.generation.networks import AnyGenerator, new_generator
+from packshot.training.generation.opponents import Batch, new_opponents
 from packshot.training.generation.packshots import Packshots
 from packshot.training.generation.recipe import GeneratorRecipe
 from packshot.training.generation.sheets import draw_sheet
-from packshot.training.run_log import append_row
+from packshot.training.run_log import RunningMeans, append_row
 
 Report = Callable[[int, dict[str, float]], None]
 """Called after each step with (step, smoothed losses)."""
 
 CHECKPOINT_EVERY_STEPS = 100
 
+_EARLIER_BATCH = 32
+"""Pictures in a batch of the runs whose checkpoints do not say how many were seen."""
+
 
 class GeneratorTrainer:
-    """Trains a generator against a discriminator, in a run folder that can be resumed.
+    """Trains a generator against its opponents, in a run folder that can be resumed.
 
     The run folder gets ``recipe.json``, ``log.csv``, ``checkpoint.pt`` (the latest state) and
     ``samples/`` (a sheet of every category, the same latents through time). What a step draws
@@ -51,16 +50,12 @@ class GeneratorTrainer:
         self.device = torch.device(device)
         self.pictures = torch.from_numpy(train.pictures)
         self.categories = torch.from_numpy(train.categories)
-        # Every category is shown as often as any other, however many pictures it has.
-        counts = torch.bincount(self.categories, minlength=recipe.network.categories)
-        self.weights = 1.0 / counts[self.categories].double()
+        self._order = torch.argsort(self.categories, stable=True)
+        self._counts = torch.bincount(self.categories, minlength=recipe.network.categories)
         self.generator = new_generator(recipe.network).to(self.device)
-        self.discriminator = new_discriminator(recipe.network, conditional=recipe.conditional).to(
-            self.device
-        )
         # The quicker layout of small convolutions, on CPU and on GPU.
-        for network in (self.generator, self.discriminator):
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.opponents = new_opponents(recipe, self.device)
         self.ema = AveragedModel(
             self.generator,
             multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay),  # type: ignore[no-untyped-call]
@@ -70,32 +65,27 @@ class GeneratorTrainer:
         self.generator_optimizer = torch.optim.Adam(
             self.generator.parameters(), lr=recipe.rate, betas=recipe.betas
         )
-        self.discriminator_optimizer = torch.optim.Adam(
-            self.discriminator.parameters(), lr=recipe.rate, betas=recipe.betas
-        )
         self.step = 0
+        self.pictures_seen = 0
+        self._begun_from: str | None = None
 
     def fit(self, report: Report | None = None) -> AnyGenerator:
         """Train to the end; returns the averaged generator with its mean styles."""
         self.run_folder.mkdir(parents=True, exist_ok=True)
         recipe_json = json.dumps(dataclasses.asdict(self.recipe), indent=2)
         (self.run_folder / "recipe.json").write_text(recipe_json + "\n")
-        if self._checkpoint_path.is_file():
+        if self.has_checkpoint:
             self._resume()
-        started, sums = time.monotonic(), defaultdict[str, float](float)
-        first = self.step
+        started, recent = time.monotonic(), self._running_means()
         while self.step < self.recipe.steps:
-            for name, value in self._train_step().items():
-                sums[name] += value
+            recent.add(self._train_step())
             self.step += 1
-            done = self.step - first
             if report is not None:
-                report(self.step, {name: value / done for name, value in sums.items()})
+                report(self.step, recent.means())
             if self.step % self.recipe.sheet_every == 0 or self.step == self.recipe.steps:
-                means = {name: value / done for name, value in sums.items()}
                 append_row(
                     self.run_folder / "log.csv",
-                    {"step": self.step, "seconds": time.monotonic() - started, **means},
+                    {"step": self.step, "seconds": time.monotonic() - started, **recent.means()},
                 )
                 averaged = self.averaged_generator()
                 draw_sheet(averaged, self.run_folder / "samples" / f"{self.step:06}.png")
@@ -104,8 +94,7 @@ class GeneratorTrainer:
                     self.run_folder / "weights" / f"{self.step:06}.safetensors",
                     metadata=self.metadata,
                 )
-                started, first = time.monotonic(), self.step
-                sums.clear()
+                started, recent = time.monotonic(), self._running_means()
             if self.step % CHECKPOINT_EVERY_STEPS == 0 or self.step == self.recipe.steps:
                 self._save()
         return self.averaged_generator()
@@ -118,28 +107,87 @@ class GeneratorTrainer:
         return averaged.eval()
 
     @property
+    def has_checkpoint(self) -> bool:
+        """Whether the run folder has a state that ``fit`` goes on from."""
+        return self._checkpoint_path.is_file()
+
+    @property
     def metadata(self) -> dict[str, str]:
         """What a weights file says of its training."""
         return {
             "recipe": self.recipe.name,
             "seed": str(self.recipe.seed),
             "steps": str(self.step),
-            "pictures_seen": str(self.step * self.recipe.batch),
+            "pictures_seen": str(self.pictures_seen),
+            **({} if self._begun_from is None else {"begun_from": self._begun_from}),
         }
+
+    def begin_from(self, checkpoint: Path) -> list[str]:
+        """Take over the weights of another run's checkpoint, of the same sizes, before ``fit``.
+
+        Optimizers and the count of steps begin anew. A run that has a checkpoint of its own goes
+        on from that instead.
+
+        Returns:
+            What begins with fresh weights, as the other run had none of it.
+
+        Raises:
+            TrainingError: The checkpoint is damaged, or of networks of other sizes.
+        """
+        state = load_checkpoint(checkpoint)
+        networks = {"generator": self.generator, "ema": self.ema}
+        networks |= {opponent.name: opponent.network for opponent in self.opponents}
+        fresh: list[str] = []
+        try:
+            for name, network in networks.items():
+                if name not in state:
+                    fresh.append(name)
+                    continue
+                fresh += network.load_state_dict(state[name], strict=False).missing_keys
+            seen = state.get("pictures_seen", state["step"] * _EARLIER_BATCH)
+            begun_from = f"step {state['step']} of {checkpoint}"
+        except (KeyError, RuntimeError) as error:
+            raise TrainingError(
+                f"{checkpoint} does not fit the recipe {self.recipe.name}: {error}"
+            ) from error
+        self.pictures_seen, self._begun_from = seen, begun_from
+        return fresh
 
     def _train_step(self) -> dict[str, float]:
         torch.manual_seed(self.recipe.seed + 1_000_003 * (self.step + 1))
         real, category = self._real_batch()
-        # One fake batch serves both: the second generator pass would cost a fifth of the step.
+        # One fake batch serves all: another generator pass would cost a fifth of the step.
         latent = torch.randn(len(category), LATENT_SIZE, device=self.device)
         fake = self.generator.synthesize(self.generator.styles(latent, category))
-        losses = self._train_discriminator(real, fake.detach(), category)
-        losses["generator"] = self._train_generator(fake, category)
+        losses: dict[str, float] = {}
+        terms: list[Tensor] = []
+        for opponent in self.opponents:
+            if self.step % opponent.every == 0:
+                term, found = opponent.meet(Batch(real, fake, category, self.step))
+                terms.append(term)
+                losses |= found
+        self.generator_optimizer.zero_grad(set_to_none=True)
+        torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
+        self.generator_optimizer.step()
         self.ema.update_parameters(self.generator)
+        self.pictures_seen += len(category)
         return losses
 
+    def _running_means(self) -> RunningMeans:
+        return RunningMeans(name for opponent in self.opponents for name in opponent.logged)
+
+    def _rows(self) -> Tensor:
+        """Pictures of a batch: every category is as likely, however many pictures it has."""
+        group = GROUP if self.recipe.grouped else 1
+        there = (self._counts > 0).double()
+        drawn = torch.multinomial(there, self.recipe.batch // group, replacement=True)
+        category = drawn.repeat(group)
+        counts = self._counts[category]
+        within = (torch.rand(len(category), dtype=torch.float64) * counts).long()
+        return self._order[self._counts.cumsum(0)[category] - counts + within]
+
     def _real_batch(self) -> tuple[Tensor, Tensor]:
-        rows = torch.multinomial(self.weights, self.recipe.batch, replacement=True)
+        rows = self._rows()
         real = self.pictures[rows].permute(0, 3, 1, 2).float() / 127.5 - 1.0
         if self.recipe.mirror:
             mirrored = torch.rand(len(rows)) < 0.5
@@ -147,65 +195,37 @@ class GeneratorTrainer:
         real = real.to(self.device, memory_format=torch.channels_last)
         return real, self.categories[rows].to(self.device)
 
-    def _judged(self, x_nchw: Tensor, category: Tensor) -> Tensor:
-        logits: Tensor = self.discriminator(augmented(x_nchw, self.recipe.augment_share), category)
-        return logits
-
-    def _train_discriminator(
-        self, real: Tensor, fake: Tensor, category: Tensor
-    ) -> dict[str, float]:
-        penalized = self.recipe.r1_weight > 0 and self.step % self.recipe.r1_every == 0
-        real.requires_grad_(penalized)
-        real_logits = self._judged(real, category)
-        fake_logits = self._judged(fake, category)
-        loss = discriminator_loss(real_logits, fake_logits)
-        losses = {
-            "discriminator": loss.item(),
-            "real_logit": real_logits.mean().item(),
-            "fake_logit": fake_logits.mean().item(),
-        }
-        if penalized:
-            penalty = gradient_penalty(real_logits, real)
-            loss = loss + penalty * self.recipe.r1_weight * self.recipe.r1_every
-        self.discriminator_optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.discriminator_optimizer.step()
-        return losses
-
-    def _train_generator(self, fake: Tensor, category: Tensor) -> float:
-        self.discriminator.requires_grad_(False)
-        loss = generator_loss(self._judged(fake, category))
-        self.discriminator.requires_grad_(True)
-        self.generator_optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.generator_optimizer.step()
-        return loss.item()
-
     @property
     def _checkpoint_path(self) -> Path:
         return self.run_folder / "checkpoint.pt"
 
     def _save(self) -> None:
-        save_checkpoint(
-            self._checkpoint_path,
-            {
-                "generator": self.generator.state_dict(),
-                "discriminator": self.discriminator.state_dict(),
-                "ema": self.ema.state_dict(),
-                "generator_optimizer": self.generator_optimizer.state_dict(),
-                "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
-                "step": self.step,
-            },
-        )
+        state = {
+            "generator": self.generator.state_dict(),
+            "ema": self.ema.state_dict(),
+            "generator_optimizer": self.generator_optimizer.state_dict(),
+            "step": self.step,
+            "pictures_seen": self.pictures_seen,
+            "begun_from": self._begun_from,
+        }
+        for opponent in self.opponents:
+            state[opponent.name] = opponent.network.state_dict()
+            state[f"{opponent.name}_optimizer"] = opponent.optimizer.state_dict()
+        save_checkpoint(self._checkpoint_path, state)
 
     def _resume(self) -> None:
         state = load_checkpoint(self._checkpoint_path)
-        for name in (
-            "generator",
-            "discriminator",
-            "ema",
-            "generator_optimizer",
-            "discriminator_optimizer",
-        ):
+        absent = [opponent.name for opponent in self.opponents if opponent.name not in state]
+        if absent:
+            raise TrainingError(
+                f"{self._checkpoint_path} has no state of {', '.join(absent)}: it is of another"
+                " recipe; train into another --run, from these weights with --init if you like"
+            )
+        for opponent in self.opponents:
+            opponent.network.load_state_dict(state[opponent.name])
+            opponent.optimizer.load_state_dict(state[f"{opponent.name}_optimizer"])
+        for name in ("generator", "ema", "generator_optimizer"):
             getattr(self, name).load_state_dict(state[name])
         self.step = state["step"]
+        self.pictures_seen = state.get("pictures_seen", self.step * _EARLIER_BATCH)
+        self._begun_from = state.get("begun_from")
