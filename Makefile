@@ -49,6 +49,7 @@ format: $(VENV)/.dev ## Let ruff format and mend what it can
 bench: $(VENV)/.dev $(NETWORK) ## Served against in-process, side by side: reports/bench.json
 	$(BIN)/packshot-bench --repository model_repository --json reports/bench.json
 	$(BIN)/python -m packshot_loadtest.client_bench --json reports/client_bench.json
+	$(BIN)/python -m packshot_loadtest.picture_bench --json reports/picture_bench.json
 
 bench-peers: $(VENV)/.dev $(NETWORK) ## Against FastAPI, LitServe, BentoML, Ray Serve (hours; goes on where it stopped)
 	$(BIN)/packshot-loadtest peers $(PEERS_OPTIONS)

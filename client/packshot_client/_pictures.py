@@ -112,7 +112,7 @@ class OptimizationStep:
     """One fix that was tried.
 
     Attributes:
-        fix: ``"restore"`` is the restoration network, ``"restore_half"`` half of it, and
+        fix: ``"restore"`` is the restoration network, ``"restore_half"`` half of its detail, and
             ``"tone"`` mends light and colour alone.
         because: Names of the attributes that failed.
         score: Of the picture after it, 0-100.

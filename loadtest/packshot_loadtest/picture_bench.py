@@ -14,7 +14,7 @@ import datetime
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -126,19 +126,19 @@ def run_bench(repository: Path, *, rounds: int) -> dict[str, Any]:
             ),
             ENLARGED: (small, {SERVED: client.upscale, FLOOR: floor.upscale}),
         }
-        times_ms = {task: _times_ms(*case, rounds=rounds) for task, case in contenders.items()}
+        measured = {task: times_ms(*case, rounds=rounds) for task, case in contenders.items()}
     return {
         "date": datetime.date.today().isoformat(),
         "machine": machine_facts(),
         "versions": installed_versions("packshot", "openvino", "opencv-python-headless", "numpy"),
         "settings": {"rounds": rounds, "opencv_threads": cv2.getNumThreads()},
         "tasks": {
-            task: {"times_ms": times, "over": _ratios(times)} for task, times in times_ms.items()
+            task: {"times_ms": times, "over": ratios(times)} for task, times in measured.items()
         },
     }
 
 
-def _times_ms(data: bytes, works: dict[str, Work], *, rounds: int) -> dict[str, list[float]]:
+def times_ms(data: bytes, works: Mapping[str, Work], *, rounds: int) -> dict[str, list[float]]:
     """Each contender's times, a round an entry."""
     for work in works.values():
         # The first time loads networks and compiles their kernels for this size.
@@ -155,7 +155,7 @@ def _times_ms(data: bytes, works: dict[str, Work], *, rounds: int) -> dict[str, 
     return times
 
 
-def _ratios(times: dict[str, list[float]]) -> dict[str, float]:
+def ratios(times: dict[str, list[float]]) -> dict[str, float]:
     """The served time as a multiple of each other's: within a round, then the median."""
     return {
         name: statistics.median(s / o for s, o in zip(times[SERVED], others, strict=True))

@@ -44,7 +44,8 @@ def fixes_for(verdict: Verdict, kept: frozenset[Fix] = frozenset()) -> tuple[Fix
     """The fixes worth trying, best first.
 
     Where only light and colour fail, the detail of the product is left alone. Where detail fails,
-    the whole restoration is tried, and then half of it, for photos that it smooths too much.
+    the whole restoration is tried, and then half of its detail, for photos that it smooths too
+    much.
 
     Args:
         verdict: On the photo as it is.
@@ -58,15 +59,15 @@ def fixes_for(verdict: Verdict, kept: frozenset[Fix] = frozenset()) -> tuple[Fix
         return ()
     failing = failing_attributes(verdict)
     tonal, detail = bool(failing & TONAL), bool(failing & DETAIL)
-    wanted: tuple[Fix, ...]
     # A low score that no attribute explains: several mild faults at once.
     unexplained = any(reason.rule.startswith("score.") for reason in verdict.reasons)
+    wanted: tuple[Fix, ...]
     if detail:
         wanted = ("restore", "restore_half", "tone") if tonal else ("restore", "restore_half")
     elif tonal:
-        wanted = ("tone", "restore")
+        wanted = ("tone", "restore", "restore_half")
     elif unexplained and not failing - {"composition"}:
-        wanted = ("restore", "restore_half")
+        wanted = ("restore", "restore_half", "tone")
     else:
         wanted = ()
     if kept & _DETAIL_FIXES or (kept and not detail):
@@ -91,9 +92,11 @@ class Mender:
         """The photo after one fix, [H, W, 3] uint8, of the same size."""
         if fix == "tone":
             return restore_tone(image_hwc_u8, self._network)
-        # "restore" and "restore_half" of one photo follow each other: seconds at 12 megapixels.
+        # Those of one photo follow each other: seconds at 12 megapixels.
         if self._restored is None or self._restored[0] is not image_hwc_u8:
             restored = restore(image_hwc_u8, self._network, tiling=self._tiling)
             self._restored = (image_hwc_u8, restored)
         whole = self._restored[1]
-        return blend(image_hwc_u8, whole, _HALF) if fix == "restore_half" else whole
+        if fix == "restore_half":
+            return blend(restore_tone(image_hwc_u8, self._network), whole, _HALF)
+        return whole

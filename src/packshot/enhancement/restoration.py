@@ -68,7 +68,7 @@ def restore_tone(image_hwc_u8: PixelArray, network: RestoreFunction) -> PixelArr
     """
     thumbnail = global_view(image_hwc_u8)
     restored = network(thumbnail[None], thumbnail[None])[0]
-    return _toned(image_hwc_u8, tone_matrix(thumbnail, restored))
+    return apply_tone_matrix(image_hwc_u8, tone_matrix(thumbnail, restored))
 
 
 def tone_matrix(before_hwc_u8: PixelArray, after_hwc_u8: PixelArray) -> FloatArray:
@@ -96,13 +96,8 @@ def tone_matrix(before_hwc_u8: PixelArray, after_hwc_u8: PixelArray) -> FloatArr
     return matrix.astype(np.float32)
 
 
-def blend(first_hwc_u8: PixelArray, second_hwc_u8: PixelArray, share: float) -> PixelArray:
-    """``share`` (0-1) of the second picture over the first; both [H, W, 3] uint8."""
-    mixed = cv2.addWeighted(first_hwc_u8, 1.0 - share, second_hwc_u8, share, 0.0)
-    return np.asarray(mixed, dtype=np.uint8)
-
-
-def _toned(image_hwc_u8: PixelArray, matrix: FloatArray) -> PixelArray:
+def apply_tone_matrix(image_hwc_u8: PixelArray, matrix: FloatArray) -> PixelArray:
+    """The [H, W, 3] uint8 picture toned by a 3x7 matrix, as ``tone_matrix`` gives it."""
     result = np.empty_like(image_hwc_u8)
     # In bands, as the seven float terms of 12 megapixels would take 340 MB.
     for top in range(0, len(image_hwc_u8), _BAND_ROWS):
@@ -110,6 +105,12 @@ def _toned(image_hwc_u8: PixelArray, matrix: FloatArray) -> PixelArray:
         toned = _tone_terms(band.reshape(-1, 3)) @ matrix.T
         result[top : top + _BAND_ROWS] = np.rint(toned.clip(0.0, 1.0) * 255.0).reshape(band.shape)
     return result
+
+
+def blend(first_hwc_u8: PixelArray, second_hwc_u8: PixelArray, share: float) -> PixelArray:
+    """``share`` (0-1) of the second picture over the first; both [H, W, 3] uint8."""
+    mixed = cv2.addWeighted(first_hwc_u8, 1.0 - share, second_hwc_u8, share, 0.0)
+    return np.asarray(mixed, dtype=np.uint8)
 
 
 def _tone_terms(pixels_nc_u8: npt.NDArray[np.uint8]) -> FloatArray:

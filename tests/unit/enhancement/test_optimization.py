@@ -87,8 +87,9 @@ def test_no_fix_for_what_passes_or_cannot_be_mended() -> None:
 
 
 def test_low_score_without_a_reason_is_worth_a_try() -> None:
-    assert fixes_for(verdict(30.0)) == ("restore", "restore_half")
-    assert fixes_for(verdict(30.0, composition=0.1)) == ("restore", "restore_half")
+    every = ("restore", "restore_half", "tone")
+    assert fixes_for(verdict(30.0)) == every
+    assert fixes_for(verdict(30.0, composition=0.1)) == every
     # Here there is a reason, and no software mends it.
     assert fixes_for(verdict(30.0, resolution=0.1)) == ()
 
@@ -262,10 +263,28 @@ def test_mender_restores_a_photo_once() -> None:
     mend = Mender(network)
     image = np.full((100, 100, 3), 100, np.uint8)
     assert (mend("restore", image) == 140).all()
-    assert (mend("restore_half", image) == 120).all()
     assert len(calls) == 1
-    mend("restore", image.copy())
+    mend("restore_half", image)
+    # The thumbnail, for its tone; not the photo again.
     assert len(calls) == 2
+    mend("restore", image.copy())
+    assert len(calls) == 3
+
+
+def test_half_of_restoration_is_all_of_its_tone_and_half_of_its_detail() -> None:
+    ramp = np.linspace(20, 200, 224, dtype=np.uint8)
+    image = np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (224, 224, 3)))
+    image[100:124, 100:124] += np.uint8(20)
+
+    def network(tiles: Picture, _: Picture) -> Picture:
+        """Everything brighter by 30, and the patch brought back to its surroundings."""
+        restored = tiles + np.uint8(30)
+        restored[:, 100:124, 100:124] -= np.uint8(20)
+        return restored
+
+    half = Mender(network)("restore_half", image).astype(int) - image
+    assert half[:90].mean() == pytest.approx(30, abs=1.5)
+    assert half[100:124, 100:124].mean() == pytest.approx(30 - 10, abs=1.5)
 
 
 @pytest.fixture

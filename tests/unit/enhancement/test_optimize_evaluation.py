@@ -67,7 +67,7 @@ def test_gamed_judge_is_found_out(photos: list[Path]) -> None:
     found = summary(results, 20)
     assert (found.score_rises, found.psnr_rises, found.gamed) == (1.0, 0.0, 1.0)
     assert found.psnr_gain.value < -1
-    assert optimize_table({"all": found}).row_count == 1
+    assert optimize_table({"all": found}, "test").row_count == 1
 
 
 def test_network_that_does_nothing_changes_nothing(photos: list[Path]) -> None:

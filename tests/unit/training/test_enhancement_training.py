@@ -9,13 +9,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from skimage.metrics import structural_similarity
 from torch.utils.data import Dataset
 from typer.testing import CliRunner
 
 from packshot.errors import WeightsError
+from packshot.models.efficientnet_lite import EfficientNetLite0
 from packshot.models.restoration import RestoreNet, RestoreNetConfig
 from packshot.models.upscaling import UpscaleNet, UpscaleNetConfig
 from packshot.models.weights import (
+    load_quality_net,
     load_restore_net,
     load_upscale_net,
     save_weights,
@@ -23,18 +26,27 @@ from packshot.models.weights import (
 )
 from packshot.training import cli
 from packshot.training.enhancement.capture import PhotoCapture
-from packshot.training.enhancement.losses import charbonnier, structural_dissimilarity
+from packshot.training.enhancement.drawings import draw_print
+from packshot.training.enhancement.fault_chains import SELLER_FAULTS, FaultChain, draw_chain
+from packshot.training.enhancement.losses import (
+    charbonnier,
+    spectral_distance,
+    structural_dissimilarity,
+)
+from packshot.training.enhancement.perceptual import FeatureDistance
 from packshot.training.enhancement.restoration import (
-    RestoreRecipe,
-    SpoiltWindows,
-    restore_losses,
+    detail_losses,
     restore_trainer,
     restored,
+    toned,
 )
+from packshot.training.enhancement.restore_recipes import RestoreRecipe
+from packshot.training.enhancement.spoilt_photos import SpoiltPhotos
 from packshot.training.enhancement.trainer import Pictures, TrainingPlan
 from packshot.training.enhancement.upscaling import PatchPairs, UpscaleRecipe, upscale_trainer
 
 RUNNER = CliRunner()
+QUALITY_WEIGHTS = Path(__file__).parents[3] / "weights" / "quality.safetensors"
 PLAN = TrainingPlan(steps=6, rate=1e-3, warmup_steps=1, batch=2, validate_every=3)
 UPSCALE = UpscaleRecipe(
     name="test", network=UpscaleNetConfig(width=8, blocks=1), plan=PLAN, patch=16
@@ -90,16 +102,17 @@ def test_interrupted_training_resumes_to_the_same_result(
 
 
 class DarkenedBatches(Dataset[Pictures]):
-    """Windows and thumbnails that lack the same third of their light."""
+    """Windows or thumbnails that lack a third of their light, which toning gave none of back."""
 
     def __init__(self, *, windows: bool) -> None:
         self.windows = windows
 
     def __getitem__(self, index: int) -> Pictures:
         generator = torch.Generator().manual_seed(index)
-        sizes = (32, 224) if self.windows else (224,)
-        clean = [torch.randint(60, 256, (2, s, s, 3), generator=generator) for s in sizes]
-        return tuple(part.to(torch.uint8) for part in (*(c * 2 // 3 for c in clean), *clean))
+        side = 32 if self.windows else 224
+        clean = torch.randint(60, 256, (2, side, side, 3), generator=generator).to(torch.uint8)
+        dark = (clean.int() * 2 // 3).to(torch.uint8)
+        return (dark, dark, clean) if self.windows else (dark, clean)
 
 
 @pytest.mark.parametrize("tone_only", [True, False])
@@ -134,30 +147,126 @@ def test_patch_pairs_depend_on_their_index_only(
 
 
 def test_spoilt_windows_belong_to_their_targets(data_folder: Path) -> None:
-    batches = SpoiltWindows(dataclasses.replace(RESTORE, clean=1.0), data_folder)
-    spoilt, spoilt_thumbnail, clean, thumbnail = batches[0]
+    batches = SpoiltPhotos(dataclasses.replace(RESTORE, clean=1.0), data_folder)
+    spoilt, given, wanted = batches[0]
     assert spoilt.shape == (2, 32, 32, 3)
+    # Nothing to mend, whatever the tone.
+    assert torch.equal(given, wanted)
+    batches = SpoiltPhotos(dataclasses.replace(RESTORE, clean=0.0), data_folder)
+    _, given, wanted = batches[0]
+    assert not torch.equal(given, wanted)
+    assert float((given.float() - wanted.float()).abs().mean()) < 30
+
+
+def test_drawn_prints_take_the_place_of_photos(data_folder: Path) -> None:
+    recipe = dataclasses.replace(RESTORE, drawn=1.0, clean=1.0)
+    spoilt, _, _ = SpoiltPhotos(recipe, data_folder)[0]
+    photo, _, _ = SpoiltPhotos(dataclasses.replace(recipe, drawn=0.0), data_folder)[0]
+    assert spoilt.shape == photo.shape
+    assert not torch.equal(spoilt, photo)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_prints_have_edges_and_depend_on_their_seed_only(seed: int) -> None:
+    picture = draw_print(64, np.random.default_rng(seed))
+    assert (picture.shape, picture.dtype) == ((64, 64, 3), np.uint8)
+    np.testing.assert_array_equal(picture, draw_print(64, np.random.default_rng(seed)))
+    assert np.abs(np.diff(picture.astype(int), axis=1)).max() > 10
+
+
+def test_thumbnails_belong_to_their_targets(data_folder: Path) -> None:
+    recipe = dataclasses.replace(RESTORE, tone_only=True, clean=1.0)
+    spoilt, clean = SpoiltPhotos(recipe, data_folder)[0]
+    assert spoilt.shape == (2, 224, 224, 3)
     assert torch.equal(spoilt, clean)
-    assert torch.equal(spoilt_thumbnail, thumbnail)
-    batches = SpoiltWindows(dataclasses.replace(RESTORE, clean=0.0), data_folder)
-    spoilt, _, clean, _ = batches[0]
-    assert not torch.equal(spoilt, clean)
-    assert float((spoilt.float() - clean.float()).abs().mean()) < 90
 
 
-def test_an_untrained_network_loses_what_the_fault_costs(data_folder: Path) -> None:
-    batch = SpoiltWindows(RESTORE, data_folder)[0]
+def test_windows_ask_nothing_of_detail_where_only_tone_is_wrong(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the largest error of a window would be one that no window tells anything about."""
+    tonal = tuple(group for group in SELLER_FAULTS if group.tonal)
+
+    def draw(rng: np.random.Generator, *, minimum: int) -> FaultChain:
+        return draw_chain(rng, minimum=minimum, groups=tonal)
+
+    monkeypatch.setattr("packshot.training.enhancement.spoilt_photos.draw_chain", draw)
+    spoilt, given, wanted = SpoiltPhotos(dataclasses.replace(RESTORE, clean=0.0), data_folder)[0]
+    assert not torch.equal(spoilt, given)
+    assert torch.equal(given, wanted)
+
+
+def test_an_untrained_network_loses_what_is_left_after_toning(data_folder: Path) -> None:
+    batch = SpoiltPhotos(RESTORE, data_folder)[0]
     floats = tuple(part.permute(0, 3, 1, 2).float() / 255.0 for part in batch)
-    losses = restore_losses(RESTORE)(RestoreNet(RESTORE.network), floats)
-    assert losses["picture"].item() == pytest.approx(charbonnier(floats[0], floats[2]).item())
+    recipe = dataclasses.replace(RESTORE, frequency_weight=0.5, perceptual_weight=0.1)
+    features = FeatureDistance(EfficientNetLite0())
+    losses = detail_losses(recipe, features)(RestoreNet(RESTORE.network), floats)
+    assert losses["picture"].item() == pytest.approx(charbonnier(*floats[1:]).item())
+    assert losses["frequency"].item() == pytest.approx(0.5 * spectral_distance(*floats[1:]).item())
+    assert losses["features"].item() == pytest.approx(0.1 * features(*floats[1:]).item())
+    assert set(detail_losses(RESTORE, None)(RestoreNet(RESTORE.network), floats)) == {
+        "picture",
+        "similarity",
+    }
+
+
+def test_a_perceptual_recipe_needs_a_quality_network(data_folder: Path, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RESTORE, perceptual_weight=0.1)
+    network = RestoreNet(recipe.network)
+    with pytest.raises(ValueError, match="needs the backbone"):
+        restore_trainer(recipe, data=data_folder, network=network, run_folder=tmp_path)
 
 
 def test_losses_are_least_for_equal_pictures() -> None:
+    torch.manual_seed(0)
     x = torch.rand(1, 3, 24, 24)
     noisy = x + 0.1 * torch.randn_like(x)
-    for loss in (charbonnier, structural_dissimilarity):
+    features = FeatureDistance(EfficientNetLite0())
+    for loss in (charbonnier, structural_dissimilarity, spectral_distance, features):
         assert loss(x, x).item() == pytest.approx(0.0, abs=1.1e-3)
         assert loss(noisy, x).item() > 0.02
+
+
+def test_dissimilarity_is_that_of_scikit_image() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(1, 1, 40, 33).repeat(1, 3, 1, 1)
+    y = (x + 0.2 * torch.rand(1, 1, 40, 33)).clamp(0, 1)
+    expected = structural_similarity(
+        x[0, 0].double().numpy(), y[0, 0].double().numpy(), data_range=1.0,
+        win_size=7, use_sample_covariance=False,
+    )  # fmt: skip
+    assert structural_dissimilarity(x, y).item() == pytest.approx(1.0 - expected, abs=1e-5)
+
+
+def test_the_quality_network_sees_a_blur_that_pixels_hardly_show() -> None:
+    """Of two errors of one size in pixels, smoothing weighs more than a shift of light."""
+    features = FeatureDistance(load_quality_net(QUALITY_WEIGHTS).backbone)
+    x = torch.nn.functional.interpolate(
+        torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0)), scale_factor=4
+    )
+    blurred = torch.nn.functional.avg_pool2d(x, 3, 1, 1).requires_grad_()
+    brighter = x + (blurred - x).detach().abs().mean()
+    distance = features(blurred, x)
+    assert distance.item() > 1.5 * features(brighter, x).item()
+    distance.backward()
+    assert blurred.grad is not None
+    assert blurred.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in features.parameters())
+
+
+def test_toning_sees_one_picture_and_changes_another() -> None:
+    network = RestoreNet(RESTORE.network)
+    torch.nn.init.normal_(network.tone.change.weight, std=0.02)
+    device = torch.device("cpu")
+    seen, other = np.random.default_rng(0).integers(0, 256, (2, 40, 40, 3), dtype=np.uint8)
+    assert not np.array_equal(toned(network, seen, device), seen)
+    np.testing.assert_array_equal(
+        toned(network, seen, device, seen_hwc_u8=seen), toned(network, seen, device)
+    )
+    assert not np.array_equal(
+        toned(network, seen, device, seen_hwc_u8=other // 4), toned(network, seen, device)
+    )
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 3), (37, 50)])
@@ -188,6 +297,8 @@ def test_the_commands_train_and_start_from_each_other(large_photos: Path, tmp_pa
         folder = tmp_path / recipe
         start = ["--init", str(init)] if init else []
         options = ["--data", str(large_photos), "--run", str(folder), "--steps", "1", *start]
+        if network == "restore":
+            options += ["--quality-weights", str(QUALITY_WEIGHTS)]
         arguments = [network, "--recipe", recipe, "--threads", "1", *options]
         result = RUNNER.invoke(cli.app, arguments, catch_exceptions=False)
         assert result.exit_code == 0, result.output

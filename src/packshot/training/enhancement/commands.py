@@ -13,12 +13,14 @@ from rich.console import Console
 
 from packshot.models.restoration import RestoreNet
 from packshot.models.upscaling import UpscaleNet
-from packshot.models.weights import load_restore_net, load_upscale_net, save_weights
-from packshot.training.enhancement.restoration import (
-    RESTORE_RECIPES,
-    RestoreRecipe,
-    restore_trainer,
+from packshot.models.weights import (
+    load_quality_net,
+    load_restore_net,
+    load_upscale_net,
+    save_weights,
 )
+from packshot.training.enhancement.restoration import restore_trainer
+from packshot.training.enhancement.restore_recipes import RESTORE_RECIPES, RestoreRecipe
 from packshot.training.enhancement.trainer import EnhancementTrainer, Network
 from packshot.training.enhancement.upscaling import UPSCALE_RECIPES, UpscaleRecipe, upscale_trainer
 from packshot.training.progress import StageProgress
@@ -51,6 +53,9 @@ def restore(
     workers: Workers = 0,
     threads: Threads = 2,
     steps: Steps = None,
+    quality_weights: Annotated[
+        Path, typer.Option(help="Quality network whose features the restored must share.")
+    ] = Path("weights/quality.safetensors"),
 ) -> None:
     """Train the restoration network: recipe tone, then default with --init its weights.
 
@@ -64,7 +69,13 @@ def restore(
         network.load_state_dict(load_restore_net(init).state_dict())
     run = run or Path("runs") / f"restore-{recipe}"
     trainer = restore_trainer(
-        chosen, data=data, network=network, run_folder=run, device=device, workers=workers
+        chosen,
+        data=data,
+        network=network,
+        run_folder=run,
+        judge=load_quality_net(quality_weights).backbone if chosen.perceptual_weight else None,
+        device=device,
+        workers=workers,
     )
     fit(trainer, recipe, run / "restore.safetensors", {})
 

@@ -1,8 +1,4 @@
-"""Training the restoration network: spoilt photos, losses and recipes.
-
-In two stages: the tone branch alone on thumbnails, which costs little and carries most of the
-gain; then the detail branch, on windows at full resolution.
-"""
+"""Training the restoration network: losses, validation and the loop for a recipe."""
 
 from __future__ import annotations
 
@@ -15,118 +11,46 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
+from packshot.enhancement.restoration import apply_tone_matrix
 from packshot.imaging.views import global_view
-from packshot.models.restoration import SIDE_MULTIPLE, RestoreNet, RestoreNetConfig, apply_tone
+from packshot.models.efficientnet_lite import EfficientNetLite0
+from packshot.models.restoration import SIDE_MULTIPLE, RestoreNet, apply_tone
 from packshot.training.enhancement.fault_chains import FaultChain, draw_chain
 from packshot.training.enhancement.fidelity import psnr
-from packshot.training.enhancement.losses import charbonnier, structural_dissimilarity
-from packshot.training.enhancement.photos import PhotoSource, shares, split_source, training_photos
-from packshot.training.enhancement.trainer import EnhancementTrainer, Pictures, TrainingPlan
+from packshot.training.enhancement.losses import (
+    charbonnier,
+    spectral_distance,
+    structural_dissimilarity,
+)
+from packshot.training.enhancement.perceptual import FeatureDistance
+from packshot.training.enhancement.photos import split_source
+from packshot.training.enhancement.restore_recipes import RestoreRecipe
+from packshot.training.enhancement.spoilt_photos import SpoiltPhotos
+from packshot.training.enhancement.trainer import EnhancementTrainer, Pictures
 from packshot.training.quality.photos import read_photo
 from packshot.training.sheets import write_sheet
 
 PixelArray = npt.NDArray[np.uint8]
+Losses = Callable[[RestoreNet, Pictures], dict[str, Tensor]]
 
-_MARGIN = 16
 # Nearer than this a picture counts as untouched: else clean photos would outweigh all spoilt ones.
 _MAXIMUM_PSNR = 40.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class RestoreRecipe:
-    """Everything that decides the result of training the restoration network.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ValidationPhoto:
+    """One photo, [H, W, 3] uint8 sRGB each.
 
     Attributes:
-        name: What ``packshot-train restore --recipe`` calls it.
-        plan: Length and speed.
-        network: Sizes.
-        tone_only: Train the tone branch, on thumbnails; otherwise the detail branch, on windows.
-        patch: Side of a training window, pixels.
-        clean: Share of training photos with no fault, which are to stay as they are.
-        minimum_faults: Fewest faults of the other photos.
-        sources: The photos.
-        similarity_weight: Weight of the SSIM term beside the Charbonnier term.
+        spoilt: With all its faults.
+        wrong_tone: With those of tone alone.
+        clean: As it was.
     """
 
-    name: str
-    plan: TrainingPlan
-    network: RestoreNetConfig
-    tone_only: bool = False
-    patch: int = 96
-    clean: float = 0.2
-    minimum_faults: int = 1
-    sources: tuple[PhotoSource, ...] = (
-        PhotoSource(name="seller_photos", shrink=1.0, share=0.65),
-        PhotoSource(name="biq2021", shrink=0.75, share=0.2),
-        PhotoSource(name="studio", shrink=0.6, share=0.15),
-    )
-    similarity_weight: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.patch < 16 or self.patch % SIDE_MULTIPLE:
-            raise ValueError(
-                f"patch must be a multiple of {SIDE_MULTIPLE} and at least 16, got {self.patch}"
-            )
-        if not 0.0 <= self.clean <= 1.0:
-            raise ValueError(f"clean is a share of 0-1, got {self.clean}")
-
-
-class SpoiltWindows(Dataset[Pictures]):
-    """Batches of (spoilt window, spoilt thumbnail, clean window, clean thumbnail).
-
-    Without the windows where the recipe trains tone alone. All photos are held in memory. A batch
-    depends only on (seed, index).
-    """
-
-    def __init__(self, recipe: RestoreRecipe, data: Path) -> None:
-        self.recipe = recipe
-        smallest = 1 if recipe.tone_only else recipe.patch + _MARGIN
-        images = [training_photos(data, source, smallest=smallest) for source in recipe.sources]
-        self.thumbnails = [[global_view(image) for image in source] for source in images]
-        self.images = None if recipe.tone_only else images
-        self.shares = shares(recipe.sources)
-
-    def __len__(self) -> int:
-        return self.recipe.plan.steps
-
-    def __getitem__(self, index: int) -> Pictures:
-        rng = np.random.default_rng((self.recipe.plan.seed, index))
-        samples = [self._sample(rng) for _ in range(self.recipe.plan.batch)]
-        return tuple(torch.from_numpy(np.stack(part)) for part in zip(*samples, strict=True))
-
-    def _sample(self, rng: np.random.Generator) -> tuple[PixelArray, ...]:
-        source = int(rng.choice(len(self.shares), p=self.shares))
-        number = int(rng.integers(len(self.thumbnails[source])))
-        chain = FaultChain(())
-        if rng.random() >= self.recipe.clean:
-            chain = draw_chain(rng, minimum=self.recipe.minimum_faults)
-        thumbnail = self.thumbnails[source][number]
-        thumbnails = (chain.apply_tone(thumbnail), thumbnail)
-        if self.images is None:
-            return thumbnails
-        spoilt, clean = self._windows(self.images[source][number], chain, rng)
-        return spoilt, thumbnails[0], clean, thumbnails[1]
-
-    def _windows(
-        self, image: PixelArray, chain: FaultChain, rng: np.random.Generator
-    ) -> tuple[PixelArray, PixelArray]:
-        """A window, spoilt with a margin around it, so that no blur sees the cut."""
-        side = self.recipe.patch + _MARGIN
-        clean = _cut(image, side, rng)
-        turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-        clean = np.ascontiguousarray(np.rot90(clean[:, ::-1] if mirror else clean, turns))
-        # The cut is random within the margin, so that JPEG's blocks lie anywhere.
-        start = rng.integers(4, _MARGIN - 3, size=2)
-        window = tuple(slice(int(s), int(s) + self.recipe.patch) for s in start)
-        return chain.apply(clean)[window], clean[window]
-
-
-def _cut(image: PixelArray, side: int, rng: np.random.Generator) -> PixelArray:
-    top = int(rng.integers(image.shape[0] - side + 1))
-    left = int(rng.integers(image.shape[1] - side + 1))
-    return image[top : top + side, left : left + side]
+    spoilt: PixelArray
+    wrong_tone: PixelArray
+    clean: PixelArray
 
 
 @torch.inference_mode()
@@ -143,36 +67,62 @@ def restored(network: RestoreNet, image_hwc_u8: PixelArray, device: torch.device
     return np.asarray(output.cpu().numpy(), np.uint8)
 
 
-def spoilt_validation_photos(data: Path, count: int) -> list[tuple[PixelArray, PixelArray]]:
-    """(spoilt, original) from the validation part of the sellers' photos; every fifth is clean."""
-    pairs = []
+@torch.inference_mode()
+def toned(
+    network: RestoreNet,
+    image_hwc_u8: PixelArray,
+    device: torch.device,
+    *,
+    seen_hwc_u8: PixelArray | None = None,
+) -> PixelArray:
+    """The tone branch alone, at full size; ``seen_hwc_u8`` is what it sees, the picture if None."""
+    seen = global_view(image_hwc_u8 if seen_hwc_u8 is None else seen_hwc_u8)
+    thumbnail_nchw = torch.from_numpy(seen)[None].to(device).permute(0, 3, 1, 2) / 255.0
+    return apply_tone_matrix(image_hwc_u8, network.tone(thumbnail_nchw)[0].cpu().numpy())
+
+
+def validation_photos(data: Path, count: int) -> list[ValidationPhoto]:
+    """From the validation part of the sellers' photos; every fifth is clean."""
+    photos = []
     for number, path in enumerate(split_source(data / "seller_photos").validation[:count]):
         clean = read_photo(path)
         chain = draw_chain(np.random.default_rng(number)) if number % 5 else FaultChain(())
-        pairs.append((chain.apply(clean), clean))
-    return pairs
+        photos.append(
+            ValidationPhoto(
+                spoilt=chain.apply(clean), wrong_tone=chain.apply_tone(clean), clean=clean
+            )
+        )
+    return photos
 
 
-def restore_losses(recipe: RestoreRecipe) -> Callable[[RestoreNet, Pictures], dict[str, Tensor]]:
-    """The loss terms of a recipe, of a ``RestoreNet`` on a batch of ``SpoiltWindows``."""
+def tone_losses(network: RestoreNet, pictures: Pictures) -> dict[str, Tensor]:
+    """The loss terms of the tone branch on a batch of ``SpoiltPhotos``."""
+    spoilt, clean = pictures
+    return {"tone": charbonnier(apply_tone(_small(spoilt), network.tone(spoilt)), _small(clean))}
 
-    def tone_losses(network: RestoreNet, pictures: Pictures) -> dict[str, Tensor]:
-        spoilt, clean = pictures
-        toned = apply_tone(_small(spoilt), network.tone(spoilt))
-        return {"tone": charbonnier(toned, _small(clean))}
+
+def detail_losses(recipe: RestoreRecipe, features: FeatureDistance | None) -> Losses:
+    """The loss terms of the detail branch on a batch of ``SpoiltPhotos``.
+
+    Args:
+        recipe: Weights of the terms.
+        features: Needed where the recipe gives that distance a weight.
+    """
 
     def losses(network: RestoreNet, pictures: Pictures) -> dict[str, Tensor]:
-        spoilt, spoilt_thumbnail, clean, _ = pictures
-        # The tone branch is done: small batches of windows would only unsettle it.
-        with torch.no_grad():
-            toned = apply_tone(spoilt, network.tone(spoilt_thumbnail))
-        output = toned + network.detail(spoilt, toned)
-        return {
-            "picture": charbonnier(output, clean),
-            "similarity": recipe.similarity_weight * structural_dissimilarity(output, clean),
+        spoilt, given, wanted = pictures
+        output = given + network.detail(spoilt, given)
+        terms = {
+            "picture": charbonnier(output, wanted),
+            "similarity": recipe.similarity_weight * structural_dissimilarity(output, wanted),
         }
+        if recipe.frequency_weight:
+            terms["frequency"] = recipe.frequency_weight * spectral_distance(output, wanted)
+        if features is not None:
+            terms["features"] = recipe.perceptual_weight * features(output, wanted)
+        return terms
 
-    return tone_losses if recipe.tone_only else losses
+    return losses
 
 
 def _small(thumbnail_nchw: Tensor) -> Tensor:
@@ -185,34 +135,58 @@ def restore_trainer(
     data: Path,
     network: RestoreNet,
     run_folder: Path,
+    judge: EfficientNetLite0 | None = None,
     device: str = "cpu",
     workers: int = 0,
 ) -> EnhancementTrainer[RestoreNet]:
     """The loop for a recipe, ready to ``fit``.
 
+    Args:
+        recipe: Everything that decides the result.
+        data: Folder of the recipe's photos.
+        network: Trained in place, the one branch of the recipe.
+        run_folder: Made where missing.
+        judge: Backbone of the quality network, where the recipe has a perceptual term.
+        device: ``cpu`` or ``cuda``.
+        workers: Processes that make batches.
+
     Raises:
         TrainingError: Photos are missing.
+        ValueError: The recipe has a perceptual term, and there is no ``judge``.
     """
-    pairs = spoilt_validation_photos(data, 40)
     where = torch.device(device)
+    photos = validation_photos(data, 40)
 
-    def validate(candidate: RestoreNet) -> float:
-        values = [psnr(restored(candidate, spoilt, where), clean) for spoilt, clean in pairs]
-        return float(np.minimum(values, _MAXIMUM_PSNR).mean())
+    def validate_tone(candidate: RestoreNet) -> float:
+        return _mean_psnr([(toned(candidate, p.spoilt, where), p.clean) for p in photos])
 
-    def draw_sheet(candidate: RestoreNet, path: Path) -> None:
-        write_sheet(
-            path,
-            [(spoilt, restored(candidate, spoilt, where), clean) for spoilt, clean in pairs[:4]],
+    def validate_detail(candidate: RestoreNet) -> float:
+        return _mean_psnr(
+            [
+                (
+                    restored(candidate, p.spoilt, where),
+                    toned(candidate, p.wrong_tone, where, seen_hwc_u8=p.spoilt),
+                )
+                for p in photos
+            ]
         )
 
+    def draw_sheet(candidate: RestoreNet, path: Path) -> None:
+        rows = [(p.spoilt, restored(candidate, p.spoilt, where), p.clean) for p in photos[:4]]
+        write_sheet(path, rows)
+
+    features = None
+    if recipe.perceptual_weight:
+        if judge is None:
+            raise ValueError(f"recipe {recipe.name} needs the backbone of a quality network")
+        features = FeatureDistance(judge).to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return EnhancementTrainer(
         recipe.plan,
         recipe=dataclasses.asdict(recipe),
         network=network,
-        batches=SpoiltWindows(recipe, data),
-        losses=restore_losses(recipe),
-        validate=validate,
+        batches=SpoiltPhotos(recipe, data),
+        losses=tone_losses if recipe.tone_only else detail_losses(recipe, features),
+        validate=validate_tone if recipe.tone_only else validate_detail,
         draw_sheet=draw_sheet,
         run_folder=run_folder,
         device=device,
@@ -220,23 +194,5 @@ def restore_trainer(
     )
 
 
-def restore_tone() -> RestoreRecipe:
-    """The first stage: tone and colour, from thumbnails."""
-    return RestoreRecipe(
-        name="tone",
-        network=RestoreNetConfig(),
-        plan=TrainingPlan(steps=4_000, rate=1e-3, batch=32, validate_every=500),
-        tone_only=True,
-    )
-
-
-def restore_default() -> RestoreRecipe:
-    """The second stage, started from the first: the detail branch."""
-    return RestoreRecipe(
-        name="default",
-        network=RestoreNetConfig(),
-        plan=TrainingPlan(steps=6_000, rate=8e-4, batch=8, validate_every=400),
-    )
-
-
-RESTORE_RECIPES = {recipe().name: recipe for recipe in (restore_tone, restore_default)}
+def _mean_psnr(pairs: list[tuple[PixelArray, PixelArray]]) -> float:
+    return float(np.mean([min(psnr(image, wanted), _MAXIMUM_PSNR) for image, wanted in pairs]))

@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from packshot.contracts import ATTRIBUTES, DEFAULT_POLICY, LEARNED_ATTRIBUTES
-from packshot.enhancement import Goals, Judge, Mender, Optimized, Step, optimize
+from packshot.enhancement import Fix, Goals, Judge, Mender, Optimized, Step, optimize
 from packshot.enhancement.restoration import RestoreFunction
 from packshot.imaging import DecodedImage, OutputOptions, decode, encode, prepare_decoded
 from packshot.models.quality import QualityNet
@@ -39,6 +39,8 @@ from packshot.training.report_file import json_text
 
 console = Console()
 progress_console = Console(stderr=True)
+
+Part = Literal["test", "validation"]
 
 INPUT_QUALITY = 92
 """JPEG quality of the spoilt photos: that the file is one adds next to nothing to their faults."""
@@ -185,9 +187,9 @@ def summary(photos: Sequence[OptimizedPhoto], resamples: int) -> OptimizeSummary
     )
 
 
-def optimize_table(groups: dict[str, OptimizeSummary]) -> Table:
+def optimize_table(groups: dict[str, OptimizeSummary], part: Part) -> Table:
     """A row for each group of photos."""
-    table = Table(title="Held-out seller photos with two or more faults, 95 % intervals")
+    table = Table(title=f"Seller photos ({part}) with two or more faults, 95 % intervals")
     headings = ("photos", "count", "score rises", "PSNR rises", "gamed", "score gain",
                 "PSNR gain, dB", "mean ΔE2000")  # fmt: skip
     for heading in headings:
@@ -215,7 +217,10 @@ def optimize_command(
         "weights/restore.safetensors"
     ),
     policy: Annotated[str, typer.Option(help="Whose thresholds choose the fix.")] = DEFAULT_POLICY,
-    photos: Annotated[int, typer.Option(min=2, help="Most test photos.")] = 100,
+    photos: Annotated[int, typer.Option(min=2, help="Most photos.")] = 100,
+    part: Annotated[
+        Part, typer.Option(help="Photos held out, or those that decisions may be made by.")
+    ] = "test",
     min_gain: Annotated[
         float, typer.Option(help="Points of the score that a fix must bring.")
     ] = Goals.min_gain,
@@ -229,7 +234,8 @@ def optimize_command(
     torch.set_num_threads(threads)
     judge_photo = torch_judge(load_quality_net(quality_weights), load_policy(policy))
     mend = Mender(torch_restore(load_restore_net(weights)))
-    files = split_source(data / "seller_photos").test
+    split = split_source(data / "seller_photos")
+    files = split.test if part == "test" else split.validation
     chosen = np.linspace(0, len(files) - 1, min(photos, len(files)), dtype=int)
     with StageProgress(progress_console) as progress:
         results = evaluate_optimize(
@@ -242,10 +248,11 @@ def optimize_command(
     groups = _groups(results, resamples)
     if as_json:
         identity = {str(p): _sha256(p) for p in (quality_weights, weights)}
-        numbers = {"weights": identity, "policy": policy, "groups": groups, "photos": results}
+        measured = {"groups": groups, "photos": results}
+        numbers = {"weights": identity, "policy": policy, "part": part, **measured}
         typer.echo(json_text(numbers), nl=False)
     else:
-        console.print(optimize_table(groups))
+        console.print(optimize_table(groups, part))
 
 
 def _groups(results: Sequence[OptimizedPhoto], resamples: int) -> dict[str, OptimizeSummary]:
@@ -254,7 +261,7 @@ def _groups(results: Sequence[OptimizedPhoto], resamples: int) -> dict[str, Opti
         "not passing as they came": [p for p in results if p.fixes or p.stopped != "passes"],
         "changed": [p for p in results if p.fixes],
     }
-    for fix in ("tone", "restore", "restore_half"):
+    for fix in get_args(Fix):
         chosen[f"changed by {fix}"] = [p for p in results if fix in p.fixes]
     return {name: summary(group, resamples) for name, group in chosen.items() if len(group) > 1}
 
