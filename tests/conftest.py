@@ -13,7 +13,6 @@ from PIL import Image
 
 from packshot.contracts import ENHANCEMENT_FAMILY, GENERATION_FAMILY, QUALITY_FAMILY
 from packshot.serving.options import ServerConfig
-from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
 
 ROOT = Path(__file__).parents[1]
@@ -71,11 +70,7 @@ def build_quality_network(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def triton(repository: Path) -> Iterator[TritonProcess]:
     """A live tritonserver with all models, on free ports, for the whole session."""
-    grpc, http, metrics = free_ports(3)
-    config = ServerConfig(
-        model_repository=repository, grpc_port=grpc, http_port=http, metrics_port=metrics
-    )
-    with TritonProcess(config) as server:
+    with TritonProcess(ServerConfig.on_free_ports(repository)) as server:
         yield server
 
 
@@ -154,14 +149,10 @@ def build_from_random_weights(name: str, folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def enhancing_triton(enhancement_models: EnhancementModels) -> Iterator[TritonProcess]:
     """A live tritonserver with all models, which tests may load and unload."""
-    grpc, http, metrics = free_ports(3)
-    config = ServerConfig(
-        model_repository=enhancement_models.repository,
+    config = ServerConfig.on_free_ports(
+        enhancement_models.repository,
         model_control_mode="explicit",
         models=("quality", "enhance", "upscale", "optimize", "generate", "generate_stream"),
-        grpc_port=grpc,
-        http_port=http,
-        metrics_port=metrics,
     )
     with TritonProcess(config, start_timeout_s=240.0) as server:
         yield server

@@ -31,7 +31,6 @@ except ImportError as error:
 from packshot.contracts import DECODE_IMAGE, QUALITY, QUALITY_NET, QUALITY_VERDICT
 from packshot.errors import PackshotError
 from packshot.serving.options import ServerConfig
-from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
 from packshot_loadtest.machine import installed_versions, machine_facts
 from packshot_loadtest.measurement import Measurement, joined
@@ -76,18 +75,11 @@ def run_bench(
         packshot.errors.ServingError: The server does not start.
         subprocess.CalledProcessError: A measuring process failed.
     """
-    grpc_port, http_port, metrics_port = free_ports(3)
-    config = ServerConfig(
-        model_repository=repository,
-        grpc_port=grpc_port,
-        http_port=http_port,
-        metrics_port=metrics_port,
-    )
     folder = ["--photos", str(photos)] if photos else []
     runs: dict[str, list[Measurement]] = {}
     times: list[dict[str, float]] = []
-    with TritonProcess(config) as server:
-        address = f"127.0.0.1:{grpc_port}"
+    with TritonProcess(ServerConfig.on_free_ports(repository)) as server:
+        address = server.grpc_address
         for number in range(rounds):
             progress.print(f"round {number + 1} of {rounds}")
             for name, threads, network_threads in ((ONE_CALLER, 1, 2), (TWO_THREADS, 2, 1)):

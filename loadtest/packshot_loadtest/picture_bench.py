@@ -31,7 +31,6 @@ from packshot.serving.backend import Array, Stage, StageContext, Tensors, bytes_
 from packshot.serving.enhance import Enhance
 from packshot.serving.image_net import ImageNet
 from packshot.serving.options import ServerConfig
-from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
 from packshot.serving.upscale import Upscale
 from packshot_client import PackshotClient
@@ -103,18 +102,12 @@ def run_bench(repository: Path, *, rounds: int) -> dict[str, Any]:
     Raises:
         packshot.errors.ServingError: The server does not start.
     """
-    grpc_port, http_port, metrics_port = free_ports(3)
-    config = ServerConfig(
-        model_repository=repository,
-        grpc_port=grpc_port,
-        http_port=http_port,
-        metrics_port=metrics_port,
-        model_control_mode="explicit",
-        models=(ENHANCE.name, UPSCALE.name),
+    config = ServerConfig.on_free_ports(
+        repository, model_control_mode="explicit", models=(ENHANCE.name, UPSCALE.name)
     )
     large, small = (packaged_payloads(side=side)[1] for side in (1000, 400))
     floor = InProcessPictures(repository)
-    with TritonProcess(config), PackshotClient(f"127.0.0.1:{grpc_port}") as client:
+    with TritonProcess(config) as server, PackshotClient(server.grpc_address) as client:
         contenders: dict[str, tuple[bytes, dict[str, Work]]] = {
             RESTORED: (
                 large,

@@ -15,7 +15,6 @@ import pytest
 import tritonclient.grpc as triton_grpc
 
 from packshot.serving.options import ServerConfig
-from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
 
 DEADLINE_S = 120.0
@@ -105,9 +104,7 @@ def own_config(repository: Path) -> Callable[..., ServerConfig]:
     """Configurations of servers that a test has to itself, on free ports."""
 
     def configuration(**changes: Any) -> ServerConfig:
-        grpc, http, metrics = free_ports(3)
-        ports = {"grpc_port": grpc, "http_port": http, "metrics_port": metrics}
-        return ServerConfig(**{"model_repository": repository, **ports, **changes})
+        return ServerConfig.on_free_ports(**{"model_repository": repository, **changes})
 
     return configuration
 

@@ -135,12 +135,8 @@ def quick(quick_repository: Callable[..., Path]) -> Iterator[TritonProcess]:
 
 
 def config_of(repository: Path) -> ServerConfig:
-    from packshot.serving.ports import free_ports
 
-    grpc, http, metrics = free_ports(3)
-    return ServerConfig(
-        model_repository=repository, grpc_port=grpc, http_port=http, metrics_port=metrics
-    )
+    return ServerConfig.on_free_ports(repository)
 
 
 def settings_for(server: TritonProcess, **changes: Any) -> RunSettings:

@@ -79,14 +79,7 @@ class Live:
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     repository = kit.make_repository(tmp_path_factory.mktemp("publish") / "models")
-    grpc, http, metrics = free_ports(3)
-    config = ServerConfig(
-        model_repository=repository,
-        grpc_port=grpc,
-        http_port=http,
-        metrics_port=metrics,
-        model_control_mode="explicit",
-    )
+    config = ServerConfig.on_free_ports(repository, model_control_mode="explicit")
     networks.NETWORKS["tiny"] = kit.TINY
     try:
         with TritonProcess(config) as triton:

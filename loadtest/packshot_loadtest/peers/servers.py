@@ -62,13 +62,7 @@ def packshot_server(repository: Path) -> Iterator[LiveServer]:
     Raises:
         PeerError: It does not start.
     """
-    grpc_port, http_port, metrics_port = free_ports(3)
-    config = ServerConfig(
-        model_repository=repository,
-        grpc_port=grpc_port,
-        http_port=http_port,
-        metrics_port=metrics_port,
-    )
+    config = ServerConfig.on_free_ports(repository)
     server = TritonProcess(config, start_timeout_s=180.0)
     started_s = time.monotonic()
     try:
@@ -78,9 +72,9 @@ def packshot_server(repository: Path) -> Iterator[LiveServer]:
     try:
         yield LiveServer(
             name=PACKSHOT,
-            target=Target(grpc=server.grpc_address, http=f"127.0.0.1:{http_port}"),
+            target=Target(grpc=server.grpc_address, http=f"{config.local_host}:{config.http_port}"),
             kind=RequestKind(action="score"),
-            metrics=f"127.0.0.1:{metrics_port}",
+            metrics=f"{config.local_host}:{config.metrics_port}",
             cold_start_s=time.monotonic() - started_s,
             pid=server.pid,
         )

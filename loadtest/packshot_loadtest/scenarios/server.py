@@ -17,7 +17,6 @@ import psutil
 
 from packshot.serving.access import ProtocolGuard
 from packshot.serving.options import ServerConfig
-from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
 from packshot_loadtest.errors import ScenarioError
 
@@ -40,15 +39,8 @@ class OwnServer:
         shutil.copytree(repository, copy)
         secret = secrets.token_urlsafe(16)
         self._headers = {_HEADER: secret}
-        grpc_port, http_port, metrics_port = free_ports(3)
         guard = ProtocolGuard(protocols=("model-repository",), header=_HEADER, secret=secret)
-        self.config = ServerConfig(
-            model_repository=copy,
-            grpc_port=grpc_port,
-            http_port=http_port,
-            metrics_port=metrics_port,
-            guards=(guard,),
-        )
+        self.config = ServerConfig.on_free_ports(copy, guards=(guard,))
         self._server = TritonProcess(self.config)
 
     def __enter__(self) -> OwnServer:

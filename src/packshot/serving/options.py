@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from packshot.serving.access import LOOPBACK, ProtocolGuard, TlsOptions
+from packshot.serving.ports import free_ports
 from packshot.serving.repository import unbuilt_models, with_called
 
 ModelControlMode = Literal["none", "explicit", "poll"]
@@ -152,6 +153,18 @@ class ServerConfig:
     trace: TraceOptions | None = None
     shared_memory: SharedMemoryOptions = field(default_factory=SharedMemoryOptions)
     extra_args: tuple[str, ...] = ()
+
+    @classmethod
+    def on_free_ports(cls, model_repository: Path, **settings: Any) -> ServerConfig:
+        """A server beside whatever else runs here: for tests, benchmarks and single commands.
+
+        Args:
+            model_repository: As above.
+            settings: All else that is not to be the default.
+        """
+        names = ("grpc_port", "http_port", "metrics_port")
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
+        return cls(**{"model_repository": model_repository, **ports, **settings})
 
     def __post_init__(self) -> None:
         for name, port in self.ports.items():

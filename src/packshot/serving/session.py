@@ -17,7 +17,6 @@ from pathlib import Path
 
 from packshot.errors import PackshotError
 from packshot.serving.options import ServerConfig
-from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
 from packshot.serving.signals import stop_on_signals
 
@@ -32,14 +31,7 @@ def run_with_server(command: Sequence[str], *, model_repository: Path) -> int:
         packshot.errors.ServingError: The server cannot be started.
         FileNotFoundError: There is no such command.
     """
-    grpc_port, http_port, metrics_port = free_ports(3)
-    config = ServerConfig(
-        model_repository=model_repository,
-        grpc_port=grpc_port,
-        http_port=http_port,
-        metrics_port=metrics_port,
-    )
-    with TritonProcess(config) as server:
+    with TritonProcess(ServerConfig.on_free_ports(model_repository)) as server:
         print(  # noqa: T201 - a person waits for this
             f"Triton ready after {server.ready_after_s:.1f} s on {server.grpc_address}", flush=True
         )

@@ -17,7 +17,6 @@ import pytest
 
 from packshot.contracts import ATTRIBUTES
 from packshot.serving.options import ServerConfig
-from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
 from packshot_client import CallEvent, ClientError, PackshotClient
 
@@ -290,15 +289,7 @@ def start_replica(tmp_path: Path) -> Iterator[Callable[..., Replica]]:
 
     def start(server: dict[str, Any] | None = None, **options: Any) -> Replica:
         folder = canned_repository(tmp_path / f"repository{len(started)}", **options)
-        grpc, http, metrics = free_ports(3)
-        config = ServerConfig(
-            model_repository=folder,
-            grpc_port=grpc,
-            http_port=http,
-            metrics_port=metrics,
-            exit_timeout_s=10,
-            **(server or {}),
-        )
+        config = ServerConfig.on_free_ports(folder, exit_timeout_s=10, **(server or {}))
         process = TritonProcess(config)
         process.start()
         started.append(Replica(config=config, process=process))

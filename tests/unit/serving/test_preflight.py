@@ -30,9 +30,7 @@ REPOSITORY = Path(__file__).parents[3] / "model_repository"
 
 
 def config(**changes: Any) -> ServerConfig:
-    grpc, http, metrics = free_ports(3)
-    ports = {"grpc_port": grpc, "http_port": http, "metrics_port": metrics}
-    return ServerConfig(**{"model_repository": REPOSITORY, **ports, **changes})
+    return ServerConfig.on_free_ports(**{"model_repository": REPOSITORY, **changes})
 
 
 def program(path: Path, script: str) -> Path:

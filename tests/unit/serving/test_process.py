@@ -21,7 +21,6 @@ from packshot.serving.endpoint import Endpoint
 from packshot.serving.installation import Installation
 from packshot.serving.logs import LogFilter, telling_lines
 from packshot.serving.options import ServerConfig
-from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
 from packshot.serving.shared_memory import (
     OWN_PREFIX,
@@ -282,10 +281,7 @@ def tiny_config(folder: Path) -> ServerConfig:
     (model / "1").mkdir(parents=True)
     (model / "1" / "model.py").touch()
     (model / "config.pbtxt").write_text('name: "tiny" backend: "python"')
-    grpc, http, metrics = free_ports(3)
-    return ServerConfig(
-        model_repository=model.parent, grpc_port=grpc, http_port=http, metrics_port=metrics
-    )
+    return ServerConfig.on_free_ports(model.parent)
 
 
 def test_server_that_dies_fails_at_once_with_its_last_words(tmp_path: Path) -> None:
