@@ -52,7 +52,9 @@ bench: $(VENV)/.dev $(NETWORK) ## Served against in-process, side by side: repor
 	$(BIN)/python -m packshot_loadtest.picture_bench --json reports/picture_bench.json
 
 bench-peers: $(VENV)/.dev $(NETWORK) ## Against FastAPI, LitServe, BentoML, Ray Serve (hours; goes on where it stopped)
-	$(BIN)/packshot-loadtest peers $(PEERS_OPTIONS)
+	test -e runs/peers/models/quality_net/1 || $(BIN)/packshot-export build quality \
+	    --precision fp32 --repository runs/peers/models --version 1
+	$(BIN)/packshot-loadtest peers --onnx runs/peers/models/quality_net/1/model.onnx $(PEERS_OPTIONS)
 
 # The training loop frees and takes hundreds of MB a step; keeping them halves its time on CPU.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456 \

@@ -16,6 +16,7 @@ from packshot_loadtest.errors import INVALID, PeerError, SettingsError
 from packshot_loadtest.machine import installed_versions, machine_facts
 from packshot_loadtest.peers.catalogue import PEERS
 from packshot_loadtest.peers.record import markdown, open_record
+from packshot_loadtest.peers.settings import TABLES, ComparisonSettings
 from packshot_loadtest.settings import PhotoSource
 
 
@@ -36,6 +37,10 @@ def peers(
     photos: Annotated[Path | None, typer.Option(help="Folder of photos.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Of each peer: the cores.")] = 2,
     p99: Annotated[str, typer.Option(help="Bound of the knee.")] = "150ms",
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Compare at this rate alone, with no search for knees."),
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1)] = 3,
     duration: Annotated[str, typer.Option(help="Measured part of each rate.")] = "15s",
     budget: Annotated[str, typer.Option(help="No step begins after this time.")] = "4h",
@@ -54,7 +59,7 @@ def peers(
     it stopped. Measure on a machine that does nothing else.
     """
     # Here, as the servers' code is in packshot[bench], which no other command needs.
-    from packshot_loadtest.peers.comparison import TABLES, Comparison, ComparisonSettings
+    from packshot_loadtest.peers.comparison import Comparison
 
     chosen = tuple(peer for peer in PEERS if not only or peer.slug in only)
     unknown = set(only or ()) - {peer.slug for peer in PEERS}
@@ -69,6 +74,7 @@ def peers(
         photos=PhotoSource(folder=photos),
         processes=processes,
         p99_ms=seconds_of(p99) * 1000.0,
+        rate=rate,
         repeats=repeats,
         duration_s=seconds_of(duration),
     )

@@ -6,89 +6,34 @@ the comparison can be stopped and gone on with, and bounded in time.
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from packshot_loadtest.answers import Answer, score_answer
+from packshot_loadtest.answers import Answer
 from packshot_loadtest.arrivals import Pattern
 from packshot_loadtest.errors import PeerError, RateError
 from packshot_loadtest.execution import execute
 from packshot_loadtest.knee import KneeSearch, Probe, find_knee
 from packshot_loadtest.measurement import Measurement
-from packshot_loadtest.peers.catalogue import PACKSHOT, PEERS, Peer
+from packshot_loadtest.peers.catalogue import PACKSHOT, Peer
 from packshot_loadtest.peers.environments import installed_in, peer_python
-from packshot_loadtest.peers.pipeline import Engine, Pipeline, PipelineSettings
+from packshot_loadtest.peers.pipeline import Engine, PipelineSettings, known_answers
 from packshot_loadtest.peers.record import PeerRecord
 from packshot_loadtest.peers.servers import LiveServer, packshot_server, peer_server
+from packshot_loadtest.peers.settings import ComparisonSettings
 from packshot_loadtest.preparation import Progress, read_photos
 from packshot_loadtest.probes import probe_of, unsendable
 from packshot_loadtest.results.result import RunResult
 from packshot_loadtest.results.slo import Objective
-from packshot_loadtest.settings import PhotoSource, RunSettings
+from packshot_loadtest.settings import RunSettings
 
-TABLES: Final[tuple[tuple[str, str], ...]] = (
-    ("same", "Same engine: every server runs the same compiled model"),
-    ("documented", "As documented: peers on ONNX Runtime FP32, packshot as it ships"),
-)
 _ENGINES: Final[dict[str, Engine]] = {"same": "openvino", "documented": "onnxruntime"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComparisonSettings:
-    """How to compare.
-
-    Attributes:
-        repository: Model repository.
-        source: packshot's source tree, for the peers' environments.
-        environments: Where these are kept.
-        onnx: FP32 graph for ONNX Runtime; ``None`` for the one beside the served version.
-        peers: Which.
-        tables: Which of ``TABLES``.
-        photos: Where photos come from.
-        processes: Processes of each peer; the cores they share with the generator.
-        p99_ms: The bound of the knee.
-        start: First rate of each search.
-        repeats: How often everything is measured.
-        duration_s: Measured part of each rate.
-        warmup_s: Load before it.
-        confirmations: How often a knee must hold again.
-        max_lag_ms: As for a run. The generator shares the servers' cores, so it is late now and
-            then; its lag is part of every latency, of every server alike.
-    """
-
-    repository: Path
-    source: Path
-    environments: Path
-    onnx: Path | None = None
-    peers: tuple[Peer, ...] = PEERS
-    tables: tuple[str, ...] = ("same", "documented")
-    photos: PhotoSource = field(default_factory=PhotoSource)
-    processes: int = 2
-    p99_ms: float = 150.0
-    start: float = 20.0
-    repeats: int = 3
-    duration_s: float = 15.0
-    warmup_s: float = 3.0
-    confirmations: int = 1
-    max_lag_ms: float = 50.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """What results depend on, ready for JSON."""
-        values = dataclasses.asdict(self)
-        values["peers"] = [peer.slug for peer in self.peers]
-        values["tables"] = list(self.tables)
-        for name in ("repository", "source", "environments", "onnx"):
-            values[name] = str(values[name])
-        values["photos"]["folder"] = str(values["photos"]["folder"])
-        return values
 
 
 class Comparison:
@@ -107,7 +52,7 @@ class Comparison:
         self._record = record
         self._progress = progress
         self._photos = read_photos(settings.photos)
-        self._answers = {"score": self._known_answers()}
+        self._answers: dict[Engine, list[Answer]] = {}
         self._pythons: dict[str, Path] = {}
 
     @property
@@ -145,7 +90,7 @@ class Comparison:
                     continue
                 self._progress(f"trying {name} ({table})")
                 with self._server(table, name) as server:
-                    result = self._load(server, rate, duration_s=seconds)
+                    result = self._load(server, self._engine(table, name), rate, duration_s=seconds)
                     tried[f"{table}.{name}"] = {
                         "right": result.summary["all"]["outcomes"]["ok"],
                         "planned": result.summary["all"]["planned"],
@@ -159,7 +104,8 @@ class Comparison:
 
     def _steps(self) -> list[tuple[str, Callable[[], dict[str, Any]]]]:
         steps: list[tuple[str, Callable[[], dict[str, Any]]]] = []
-        for part, measure in (("knee", self._knee), ("equal", self._equal_load)):
+        knees = () if self._settings.rate else (("knee", self._knee),)
+        for part, measure in (*knees, ("equal", self._equal_load)):
             for number in range(self._settings.repeats):
                 if part == "knee":
                     steps.append((f"floor.{number}", self._floor))
@@ -177,11 +123,12 @@ class Comparison:
             Objective(kind="all", name="p99_ms", bound=self._settings.p99_ms),
             Objective(kind="all", name="max_error_share", bound=0.001),
         )
+        engine = self._engine(table, name)
         with self._server(table, name) as server:
 
             def probe(rate: float) -> Probe:
                 try:
-                    found = probe_of(self._load(server, rate, objectives=objectives), rate)
+                    found = probe_of(self._load(server, engine, rate, objectives=objectives), rate)
                 except RateError:
                     return unsendable(rate)
                 self._progress(
@@ -201,17 +148,10 @@ class Comparison:
             }
 
     def _equal_load(self, table: str, name: str) -> dict[str, Any]:
-        """p50 and p99 at half of the slowest peer's knee, the same rate for all."""
-        knees = [
-            self._record.median(f"{table}.{peer.name}.knee", "rate")
-            for peer in self._settings.peers
-        ]
-        known = [knee for knee in knees if knee is not None]
-        if not known:
-            raise PeerError("no peer has a knee yet, so there is no equal load to give")
-        rate = min(known) / 2.0
+        """p50 and p99 at the same rate for all."""
+        rate = self._settings.rate or self._half_of_the_slowest_knee(table)
         with self._server(table, name) as server:
-            result = self._load(server, rate)
+            result = self._load(server, self._engine(table, name), rate)
             latency = result.summary["all"]["latency_ms"]
             return {
                 "rate": rate,
@@ -220,7 +160,18 @@ class Comparison:
                 "error_share": result.summary["all"]["error_share"],
                 "valid": result.valid,
                 "memory_mib": server.memory_mib(),
+                "cold_start_s": server.cold_start_s,
             }
+
+    def _half_of_the_slowest_knee(self, table: str) -> float:
+        knees = [
+            self._record.median(f"{table}.{peer.name}.knee", "rate")
+            for peer in self._settings.peers
+        ]
+        known = [knee for knee in knees if knee is not None]
+        if not known:
+            raise PeerError("no peer has a knee yet, so there is no equal load to give")
+        return min(known) / 2.0
 
     def _floor(self) -> dict[str, Any]:
         """The same work in a process of its own, with no server, one thread per core."""
@@ -241,6 +192,7 @@ class Comparison:
     def _load(
         self,
         server: LiveServer,
+        engine: Engine,
         rate: float,
         *,
         objectives: tuple[Objective, ...] = (),
@@ -258,7 +210,7 @@ class Comparison:
                 max_lag_ms=settings.max_lag_ms,
             ),
             objectives=objectives,
-            answers=self._answers,
+            answers=self._known(engine),
             metrics=server.metrics,
             name=f"{server.name}, {rate:.1f}/s",
         )
@@ -271,9 +223,7 @@ class Comparison:
         if name == PACKSHOT:
             return packshot_server(settings.repository)
         peer = next(peer for peer in settings.peers if peer.name == name)
-        pipeline = PipelineSettings(
-            repository=settings.repository, engine=_ENGINES[table], onnx=settings.onnx
-        )
+        pipeline = self._pipeline(self._engine(table, name))
         python = self._python(peer)
         return peer_server(peer, python, pipeline, self._photos[0], processes=settings.processes)
 
@@ -287,10 +237,14 @@ class Comparison:
             self._record.context.setdefault("packages", {})[peer.name] = installed_in(python)
         return self._pythons[peer.slug]
 
-    def _known_answers(self) -> list[Answer]:
-        # Every server must say what the code in this process says.
-        pipeline = Pipeline(PipelineSettings(repository=self._settings.repository))
-        return [
-            score_answer(answer["score"], answer["attributes"])
-            for answer in pipeline.score_many(self._photos)
-        ]
+    def _engine(self, table: str, name: str) -> Engine:
+        return "openvino" if name == PACKSHOT else _ENGINES[table]
+
+    def _pipeline(self, engine: Engine) -> PipelineSettings:
+        settings = self._settings
+        return PipelineSettings(repository=settings.repository, engine=engine, onnx=settings.onnx)
+
+    def _known(self, engine: Engine) -> dict[str, list[Answer]]:
+        if engine not in self._answers:
+            self._answers[engine] = known_answers(self._pipeline(engine), self._photos)
+        return {"score": self._answers[engine]}

@@ -6,6 +6,7 @@ only. The network is the compiled model that packshot serves, or ONNX Runtime on
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from packshot.serving.backend import Stage, StageContext, Tensors, bytes_tensor
 from packshot.serving.decode_image import DecodeImage
 from packshot.serving.quality_net import QualityNet
 from packshot.serving.quality_verdict import QualityVerdict
+from packshot_loadtest.answers import Answer, score_answer
+from packshot_loadtest.errors import PeerError
 
 Engine = Literal["openvino", "onnxruntime"]
 
@@ -44,6 +47,25 @@ class PipelineSettings:
         folders = (self.repository / QUALITY_NET.name).glob("[0-9]*")
         return max(folders, key=lambda folder: int(folder.name))
 
+    @property
+    def graph(self) -> Path:
+        """The graph for ONNX Runtime, in FP32 as its guides have it.
+
+        Raises:
+            PeerError: The version beside it was built in another precision: ONNX Runtime is slow
+                on quantized graphs, and answers differently, which would be no comparison.
+        """
+        path = self.onnx or self.version / "model.onnx"
+        manifest = path.with_name("manifest.json")
+        precision = json.loads(manifest.read_text())["precision"] if manifest.exists() else "fp32"
+        if precision != "fp32":
+            raise PeerError(
+                f"{path} is in {precision}, and peers are measured in FP32. Build it, and name it:"
+                " packshot-export build quality --precision fp32 --repository runs/peers/models"
+                " --version 1, then --onnx runs/peers/models/quality_net/1/model.onnx"
+            )
+        return path
+
 
 class Pipeline:
     """decode_image → quality_net → quality_verdict in this process.
@@ -57,7 +79,7 @@ class Pipeline:
         context = StageContext(version_directory=settings.version, parameters=parameters)
         network: Stage = QualityNet(context)
         if settings.engine == "onnxruntime":
-            network = OnnxQualityNet(settings.onnx or settings.version / "model.onnx", settings)
+            network = OnnxQualityNet(settings.graph, settings)
         verdict = QualityVerdict(StageContext(version_directory=settings.repository, parameters={}))
         self._stages: tuple[Stage, ...] = (DecodeImage(context), network, verdict)
 
@@ -83,6 +105,14 @@ class Pipeline:
             }
             for own in tensors
         ]
+
+
+def known_answers(settings: PipelineSettings, photos: Sequence[bytes]) -> list[Answer]:
+    """What every server with this engine must say of the photos."""
+    return [
+        score_answer(answer["score"], answer["attributes"])
+        for answer in Pipeline(settings).score_many(photos)
+    ]
 
 
 class OnnxQualityNet:

@@ -76,8 +76,8 @@ _COLUMNS: Final = (
     ("of in-process", "share", "", "", "{:.2f}"),
     ("p50 ms at equal load", "p50", ".equal", "p50_ms", "{:.1f}"),
     ("p99 ms at equal load", "p99", ".equal", "p99_ms", "{:.1f}"),
-    ("memory MiB", "memory", ".knee", "memory_mib", "{:.0f}"),
-    ("cold start s", "cold", ".knee", "cold_start_s", "{:.1f}"),
+    ("memory MiB", "memory", ".", "memory_mib", "{:.0f}"),
+    ("cold start s", "cold", ".", "cold_start_s", "{:.1f}"),
 )
 
 

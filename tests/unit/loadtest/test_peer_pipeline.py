@@ -1,0 +1,32 @@
+"""What the peers compute with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from packshot_loadtest.errors import PeerError
+from packshot_loadtest.peers.pipeline import PipelineSettings
+
+
+def version(repository: Path, precision: str) -> Path:
+    folder = repository / "quality_net" / "1"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps({"precision": precision}))
+    return folder
+
+
+def test_onnx_runtime_gets_the_float_graph(tmp_path: Path) -> None:
+    folder = version(tmp_path, "fp32")
+    assert PipelineSettings(repository=tmp_path).graph == folder / "model.onnx"
+
+
+def test_a_quantized_graph_would_be_no_comparison(tmp_path: Path) -> None:
+    version(tmp_path / "served", "int8")
+    settings = PipelineSettings(repository=tmp_path / "served")
+    with pytest.raises(PeerError, match="is in int8, and peers are measured in FP32"):
+        _ = settings.graph
+    built = version(tmp_path / "built", "fp32") / "model.onnx"
+    assert PipelineSettings(repository=tmp_path / "served", onnx=built).graph == built
