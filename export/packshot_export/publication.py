@@ -266,15 +266,13 @@ class Publisher:
     def _call_from_canaries(self, version: int) -> None:
         for caller in callers_of(self._model.parent, self._model.name):
             if not caller.name.endswith(CANARY_SUFFIX) and self._server.serves(caller.name):
-                canary = make_canary(caller)
-                self._server.load(canary.name)
-                self._repin(canary, version)
+                self._repin(make_canary(caller), version, served=True)
 
-    def _repin(self, caller: Path, version: int) -> None:
+    def _repin(self, caller: Path, version: int, *, served: bool = False) -> None:
         # Publishers of other networks may be about to change the same caller.
         with model_lock(caller, wait_s=_CALLER_WAIT_S):
             pin(caller, self._model.name, version)
-            if not self._server.serves(caller.name):
+            if not served and not self._server.serves(caller.name):
                 return  # Left out of this server: it will read the file when it starts.
             # Also where the file was right: a publisher may have died before the load.
             self._server.load(caller.name)
