@@ -6,10 +6,9 @@ sent where and how often. What is left to the clients is to send, and to wait, e
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from packshot_client._checks import checked_count, checked_seconds
 from packshot_client._config import ClientConfig
@@ -21,6 +20,7 @@ from packshot_client._operations import Score
 from packshot_client._outputs import UnreadableError
 from packshot_client._pictures import GeneratedPictures
 from packshot_client._protocol import INFER, METHODS, STREAM_INFER, Method, messages
+from packshot_client._request_ids import REQUEST_IDS, checked_request_id
 from packshot_client._requests import TensorData
 from packshot_client._results import QualityResult
 from packshot_client._server_facts import (
@@ -34,8 +34,6 @@ from packshot_client._server_facts import (
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 _ResultT = TypeVar("_ResultT")
-
-_MAX_REQUEST_ID: Final = 256
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -106,18 +104,19 @@ class CallFactory:
                 raise UnreadableError(f"{len(results)} results for {batch} items")
             return results
 
-        identity = os.urandom(16).hex() if request_id is None else _checked_id(request_id)
+        name = model.spec.name
+        identity = REQUEST_IDS.new() if request_id is None else checked_request_id(request_id)
         return Call(
             method=STREAM_INFER if model.streams else INFER,
             message=model.form.request(
                 tensors,
                 batch=batch,
                 request_id=identity,
-                model_version=self.config.model_versions.get(model.spec.name, ""),
+                model_version=self.config.model_versions.get(name, ""),
             ),
             timeout_s=timeout_s,
             read=read,
-            model=model.spec.name,
+            model=name,
             request_id=identity,
             canary_key=canary_key,
             region=region,
@@ -287,11 +286,3 @@ class CallFactory:
         return Call(
             method=METHODS[method], message=message, timeout_s=seconds, read=read, model=model
         )
-
-
-def _checked_id(request_id: str) -> str:
-    if not isinstance(request_id, str) or not 0 < len(request_id) <= _MAX_REQUEST_ID:
-        raise ConfigError(
-            f"request_id must be a text of 1 to {_MAX_REQUEST_ID} characters, got {request_id!r}"
-        )
-    return request_id

@@ -50,12 +50,12 @@ class Course(Generic[_ResultT]):
         self._shared = dispatcher
         self._started = time.perf_counter()
         self._deadline = self._started + call.timeout_s
-        dispatcher.longest_timeout_s = max(dispatcher.longest_timeout_s, call.timeout_s)
+        if call.timeout_s > dispatcher.longest_timeout_s:
+            dispatcher.longest_timeout_s = call.timeout_s
         self._attempts = 0
         self._tried: list[Replica] = []
         self._hedged = False
         self._region_renewed = False
-        self._last: Any = None
         self._responses = 0
         canary = dispatcher.config.canary
         candidate = canary is not None and call.infers and call.model == canary.model
@@ -66,6 +66,7 @@ class Course(Generic[_ResultT]):
         self._span: Any = None
         if tracer is not None:
             self._span = tracer.start(call.method.name, call.model, call.request_id)
+        self._watched = tracer is not None or dispatcher.config.on_call is not None
         dispatcher.retry_budget.earn()
         if dispatcher.hedge_budget is not None:
             dispatcher.hedge_budget.earn()
@@ -125,38 +126,12 @@ class Course(Generic[_ResultT]):
         Raises:
             InvalidResponseError: It cannot be read.
         """
-        if self.call.infers and self._shared.config.hedging is not None:
+        if self._shared.config.hedging is not None and self.call.infers:
             self._shared.latencies[self.call.model].add(latency_s)
         result = self._read(attempt, response)
-        self._finish(attempt, version=getattr(response, "model_version", ""))
+        if self._watched:
+            self._finish(attempt, version=getattr(response, "model_version", ""))
         return result
-
-    def received(self, attempt: Attempt, response: Any) -> _ResultT:
-        """What one of several responses means.
-
-        Raises:
-            RequestError: It is an error, or cannot be read.
-        """
-        if response.error_message:
-            # Of a server too old to end the call with a status.
-            self.refused(
-                attempt, grpc.StatusCode.UNKNOWN, response.error_message, None, retry=False
-            )
-        self._last = response.infer_response
-        result = self._read(attempt, self._last)
-        self._responses += 1
-        return result
-
-    def ended(self, attempt: Attempt) -> None:
-        """The responses have come to their end.
-
-        Raises:
-            InvalidResponseError: The last one was not among them.
-        """
-        last = self._last
-        if last is None or not last.parameters["triton_final_response"].bool_param:
-            self._unreadable(attempt, "it ended before its last part")
-        self._finish(attempt, version=last.model_version)
 
     def failed(self, attempt: Attempt, failure: Any, *, retry: bool = True) -> float:
         """What a ``grpc.RpcError`` means: the pause in seconds before the next attempt.
@@ -282,9 +257,9 @@ class Course(Generic[_ResultT]):
         status: str = "OK",
         version: str = "",
     ) -> None:
-        on_call = self._shared.config.on_call
-        if on_call is None and self._span is None:
+        if not self._watched:
             return
+        on_call = self._shared.config.on_call
         model, asked_version = self._asked()
         event = CallEvent(
             model=model,

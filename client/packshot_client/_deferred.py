@@ -20,7 +20,7 @@ class Deferred:
     __slots__ = ("_source",)
 
     @classmethod
-    def of(cls: type[_DeferredT], source: object, **known: Any) -> _DeferredT:
+    def of(cls: type[_DeferredT], source: object, known: Mapping[str, Any]) -> _DeferredT:
         """An instance with the fields that are known, and the others of ``source``.
 
         Reading those may not fail: whoever looks at a field expects no error.

@@ -106,19 +106,19 @@ class Model(Generic[ResultT_co]):
             ConfigError: An input is missing, unknown, or of another type than the contract's.
             ImageSourceError: An image cannot be read.
         """
-        known = self._inputs
-        for name in inputs:
-            if name not in known:
-                raise ConfigError(
-                    f"{self.spec.name} has no input {name}, it has {', '.join(known)}"
-                )
         for name in self._required:
             if name not in inputs:
                 raise ConfigError(f"{self.spec.name} needs the input {name}")
-        return {
-            name: self._element(known[name], value, max_image_bytes)
-            for name, value in inputs.items()
-        }
+        known = self._inputs
+        found: dict[str, bytes] = {}
+        for name, value in inputs.items():
+            tensor = known.get(name)
+            if tensor is None:
+                raise ConfigError(
+                    f"{self.spec.name} has no input {name}, it has {', '.join(known)}"
+                )
+            found[name] = self._element(tensor, value, max_image_bytes)
+        return found
 
     def stacked(self, items: Sequence[Mapping[str, bytes]]) -> dict[str, TensorData]:
         """The tensors of a batch: elements of items that all have the same inputs."""

@@ -119,7 +119,7 @@ class OptimizationStep:
         gain: Against the best picture so far, in points.
         kept: Whether it is in the result.
         why: What decided that.
-        new_faults: Attributes that were fine before it and fail after it.
+        new_faults: Attributes that alone keep it from being accepted, and did not before.
     """
 
     fix: Fix

@@ -73,19 +73,22 @@ class RequestForm:
                 contents.append((data,))
             else:
                 contents.append(bytes_elements(data))
+        kind = (batch, tuple(names))
+        described = None if shared else self._kept.get(kind)
+        if described is None:
+            described = self._described(batch, names, shared)
+            if not shared:
+                self._kept[kind] = described
         return InferRequest(
-            self._described(batch, tuple(names), shared),
+            described,
             contents,
             request_id=request_id,
             model_version=model_version,
         )
 
     def _described(
-        self, batch: int, names: tuple[str, ...], shared: Mapping[str, SharedPixels]
+        self, batch: int, names: Sequence[str], shared: Mapping[str, SharedPixels]
     ) -> bytes:
-        kept = None if shared else self._kept.get((batch, names))
-        if kept is not None:
-            return kept
         request = messages.ModelInferRequest(model_name=self._spec.name)
         for tensor in self._spec.inputs:
             if tensor.name not in names:
@@ -101,11 +104,12 @@ class RequestForm:
         for tensor in self._spec.outputs:
             request.outputs.add(name=tensor.name)
         encoded: bytes = request.SerializeToString()
-        if not shared:
-            self._kept[batch, names] = encoded
         return encoded
 
 
 def bytes_elements(elements: Sequence[bytes]) -> list[bytes]:
     """A BYTES tensor in parts: each element after its length, which is 4 bytes, little-endian."""
-    return [part for data in elements for part in (_LENGTH.pack(len(data)), data)]
+    parts: list[bytes] = []
+    for data in elements:
+        parts += (_LENGTH.pack(len(data)), data)
+    return parts

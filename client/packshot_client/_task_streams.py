@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import grpc.aio
 
 from packshot_client._calls import Call
-from packshot_client._course import Course
 from packshot_client._pictures import GeneratedPicture, GeneratedPictures, GenerationSummary
+from packshot_client._stream_course import StreamCourse
 from packshot_client._tasks import TaskTransport
 
 _ResultT = TypeVar("_ResultT")
@@ -29,7 +29,7 @@ async def stream(
         RequestError: The call failed.
     """
     transport.prepare()
-    course = Course(transport.shared, call)
+    course = StreamCourse(transport.shared, call)
     begun = False
     while True:
         attempt = course.attempt()

@@ -12,9 +12,9 @@ import grpc
 
 from packshot_client._calls import Call
 from packshot_client._channels import stream_metadata
-from packshot_client._course import Course
 from packshot_client._exceptions import ClientClosedError
 from packshot_client._pictures import GeneratedPicture, GeneratedPictures, GenerationSummary
+from packshot_client._stream_course import StreamCourse
 from packshot_client._threads import ThreadTransport
 
 _ResultT = TypeVar("_ResultT")
@@ -33,7 +33,7 @@ def stream(
         RequestError: The call failed.
     """
     transport.prepare()
-    course = Course(transport.shared, call)
+    course = StreamCourse(transport.shared, call)
     begun = False
     while True:
         attempt = course.attempt()

@@ -94,36 +94,17 @@ class _Measured(msgspec.Struct):
     attributes: Attributes
 
 
-class _Later:
-    """The fields of a :class:`QualityResult` that take long to make, and that few look at."""
+class _MapText:
+    """The quality map of a :class:`QualityResult`, which takes long to read and few look at."""
 
-    __slots__ = ("_image", "_map", "_measured")
+    __slots__ = ("_text",)
 
-    def __init__(
-        self,
-        measured: tuple[float, ...] | Attributes,
-        image: _Image,
-        quality_map: bytes | QualityMap | None,
-    ) -> None:
-        self._measured = measured
-        self._image = image
-        self._map = quality_map
+    def __init__(self, text: bytes) -> None:
+        self._text = text
 
     @property
-    def attributes(self) -> Attributes:
-        if isinstance(self._measured, Attributes):
-            return self._measured
-        return filled(Attributes, dict(zip(ATTRIBUTES, self._measured, strict=True)))
-
-    @property
-    def image(self) -> ImageFacts:
-        return filled(ImageFacts, msgspec.structs.asdict(self._image))
-
-    @property
-    def quality_map(self) -> QualityMap | None:
-        if isinstance(self._map, bytes):
-            return cast(QualityMap, decoded(self._map, cast(Any, _Map), "quality_map"))
-        return self._map
+    def quality_map(self) -> QualityMap:
+        return cast(QualityMap, decoded(self._text, cast(Any, _Map), "quality_map"))
 
 
 def quality_results(response: Any) -> tuple[QualityResult, ...]:
@@ -144,8 +125,9 @@ def quality_results(response: Any) -> tuple[QualityResult, ...]:
         )
     found = []
     for row, verdict in enumerate(verdicts):
-        measured = attributes[row * width : (row + 1) * width]
-        found.append(_result(outputs, scores[row], measured, verdict, VERDICT.name))
+        measured = zip(ATTRIBUTES, attributes[row * width : (row + 1) * width], strict=True)
+        judged = filled(Attributes, dict(measured))
+        found.append(_result(outputs, scores[row], judged, verdict, VERDICT.name))
     return tuple(found)
 
 
@@ -169,8 +151,8 @@ def verdict_results(
         raise UnreadableError(f"{len(verdicts)} of {name} for {len(scores)} scores")
     found = []
     for score, verdict in zip(scores, verdicts, strict=True):
-        measured = decoded(verdict, _Measured, name).attributes
-        found.append(_result(outputs, score, measured, verdict, name))
+        judged = decoded(verdict, _Measured, name).attributes
+        found.append(_result(outputs, score, judged, verdict, name))
     return tuple(found)
 
 
@@ -208,32 +190,35 @@ def _planes(values: tuple[float, ...]) -> QualityMap:
 def _result(
     outputs: Outputs,
     score: float,
-    measured: tuple[float, ...] | Attributes,
+    attributes: Attributes,
     verdict: bytes,
     name: str,
 ) -> QualityResult:
     found = versioned(verdict, _Verdict, VERDICT_SCHEMA, name)
-    quality_map = _checked_map(bytes(found.quality_map), verdict, name)
-    return QualityResult.of(
-        _Later(measured, found.image, quality_map),
-        score=score,
-        uncertainty=found.uncertainty,
-        grade=found.grade,
-        decision=found.decision,
-        policy=found.policy,
-        worst_attribute=found.worst_attribute,
-        reasons=found.reasons,
-        advice=found.advice,
+    known: dict[str, Any] = {
+        "score": score,
+        "uncertainty": found.uncertainty,
+        "grade": found.grade,
+        "decision": found.decision,
+        "policy": found.policy,
+        "attributes": attributes,
+        "worst_attribute": found.worst_attribute,
+        "reasons": found.reasons,
+        "advice": found.advice,
+        "image": filled(ImageFacts, msgspec.structs.asdict(found.image)),
         **outputs.header,
-    )
+    }
+    text = bytes(found.quality_map)
+    if _is_map(text):
+        return QualityResult.of(_MapText(text), known)
+    known["quality_map"] = decoded(verdict, _VerdictWithMap, name).quality_map
+    return QualityResult.of(None, known)
 
 
-def _checked_map(text: bytes, verdict: bytes, name: str) -> bytes | QualityMap | None:
-    """The quality map as JSON: reading its numbers would take as long as all the rest.
+def _is_map(text: bytes) -> bool:
+    """Whether JSON is a quality map, without reading its numbers, which takes as long as all else.
 
-    It is known to be JSON. So if nothing but numerals has to be left out to get the brackets and
-    commas of a map, there is one number in every place of it, and reading it cannot fail later.
+    If nothing but numerals has to be left out to get the brackets and commas of a map, there is
+    one number in every place of it, and reading it later cannot fail.
     """
-    if text.translate(None, _NUMERALS) == _MAP_FORM:
-        return text
-    return decoded(verdict, _VerdictWithMap, name).quality_map
+    return text.translate(None, _NUMERALS) == _MAP_FORM

@@ -15,13 +15,13 @@ from packshot_client.options import ExitCode, Json, stop
 
 VERIFY_HELP: Final = """Look for the invisible mark and the metadata of generated pictures.
 
-Works without a server; needs packshot[imaging].
+Works without a server; needs packshot\\[imaging].
 
 \b
 Exit codes
   0  all of them say that a machine made them
   1  one does not (which proves nothing: marks do not survive cropping)
-  2  wrong usage, or packshot[imaging] is not installed
+  2  wrong usage, or packshot\\[imaging] is not installed
   3  one could not be read
 
 \b

@@ -77,6 +77,22 @@ Examples
   packshot score photos/ --json | jq '.[] | select(.decision == "reject") | .file'
 """
 
+DEMO_HELP: Final = """Score real photographs and spoilt copies of them, and write a report.
+
+\b
+Exit codes
+  0  every spoilt copy scores below its original
+  1  one does not
+  2  wrong usage, or packshot\\[demo] is not installed
+  3  some photo could not be scored
+  4  the server cannot be reached
+
+\b
+Examples
+  packshot demo
+  packshot demo --photos photos/ --policy google --out reports/
+"""
+
 
 @app.command(help=SCORE_HELP)
 def score(
@@ -128,7 +144,7 @@ def score(
     raise typer.Exit(exit_code(photos, fail_on))
 
 
-@app.command()
+@app.command(help=DEMO_HELP)
 def demo(
     server: Server = DEFAULT_SERVER,
     photos: Annotated[
@@ -139,10 +155,6 @@ def demo(
     lang: LanguageOption = Lang.EN,
     json_output: Json = False,
 ) -> None:
-    """Score real photographs and spoilt copies of them, and write a report.
-
-    Exits with 1 if a spoilt copy does not score below its original.
-    """
     originals: list[demo_photos.DemoPhoto] = []
     try:
         if photos is None:

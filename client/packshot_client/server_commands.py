@@ -59,12 +59,26 @@ Examples
 MODELS_HELP: Final = """List the models in the server's repository, and which are ready.
 
 \b
+Exit codes
+  0  the server answered
+  2  wrong usage
+  3  it answered with an error
+  4  it cannot be reached
+
+\b
 Examples
   packshot models
   packshot models --json | jq '.[] | select(.state != "READY")'
 """
 
 STATS_HELP: Final = """Show what each model has done: images, batches, failures, mean times.
+
+\b
+Exit codes
+  0  the server answered
+  2  wrong usage
+  3  it answered with an error
+  4  it cannot be reached
 
 \b
 Examples

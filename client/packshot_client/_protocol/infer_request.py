@@ -1,8 +1,9 @@
-"""The request for an inference as it is sent: a small message, and the rest already as bytes.
+"""The request for an inference as it is sent, in parts that were encoded before.
 
 Protobuf reads messages written one after the other as one, in which the later value of a field
-counts. So what all calls of a kind have in common is encoded once and kept, and an image is copied
-once, into the bytes that gRPC sends, instead of into a tensor, into a message and out of it again.
+counts. So what all calls of a kind have in common is encoded once and kept, an image is copied
+once, into the bytes that gRPC sends, instead of into a tensor, into a message and out of it again,
+and the few fields that each call has of its own are written here.
 """
 
 from __future__ import annotations
@@ -12,10 +13,28 @@ from typing import Any, Final
 
 from packshot_client._protocol import kserve_pb2
 
-_Message: Any = kserve_pb2.ModelInferRequest  # type: ignore[attr-defined]
 _MICROSECONDS: Final = 1_000_000
+_VARINT: Final = 0
 _LENGTH_DELIMITED: Final = 2
-_CONTENTS_TAG: Final = bytes([_Message.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | _LENGTH_DELIMITED])
+
+
+def _tag(message: Any, field: str) -> bytes:
+    """What stands before a field's value: its number and the kind of its type."""
+    described = message.DESCRIPTOR.fields_by_name[field]
+    kind = _VARINT if described.type == described.TYPE_INT64 else _LENGTH_DELIMITED
+    return bytes([described.number << 3 | kind])
+
+
+_Request: Any = kserve_pb2.ModelInferRequest  # type: ignore[attr-defined]
+_MODEL_NAME: Final = _tag(_Request, "model_name")
+_MODEL_VERSION: Final = _tag(_Request, "model_version")
+_ID: Final = _tag(_Request, "id")
+_PARAMETERS: Final = _tag(_Request, "parameters")
+_CONTENTS: Final = _tag(_Request, "raw_input_contents")
+# A map is a list of messages with a key and a value.
+_TIMEOUT_KEY: Final = _tag(_Request.ParametersEntry, "key") + b"\x07timeout"
+_VALUE: Final = _tag(_Request.ParametersEntry, "value")
+_INT64: Final = _tag(kserve_pb2.InferParameter, "int64_param")  # type: ignore[attr-defined]
 
 
 class InferRequest:
@@ -26,9 +45,20 @@ class InferRequest:
         contents: The raw bytes of each input, in parts that belong one after the other.
         request_id: Comes back in the answer and in the server's log.
         model_version: Empty leaves the choice to the server.
+
+    Attributes:
+        model_name: The model that is asked instead of the described one; empty if that is asked.
+        model_version: As given, or as said to :meth:`ask`.
     """
 
-    __slots__ = ("_changing", "_contents", "_described")
+    __slots__ = (
+        "_contents",
+        "_described",
+        "_request_id",
+        "_timeout",
+        "model_name",
+        "model_version",
+    )
 
     def __init__(
         self,
@@ -38,39 +68,41 @@ class InferRequest:
         request_id: str,
         model_version: str,
     ) -> None:
-        self._changing = _Message(id=request_id, model_version=model_version)
+        self.model_name = ""
+        self.model_version = model_version
         self._described = described
         self._contents = contents
-
-    @property
-    def model_name(self) -> str:
-        """The model that is asked instead of the described one; empty if that is asked."""
-        return str(self._changing.model_name)
-
-    @property
-    def model_version(self) -> str:
-        """The version that is asked for; empty leaves the choice to the server."""
-        return str(self._changing.model_version)
+        self._request_id = request_id
+        self._timeout = b""
 
     def ask(self, model_name: str, model_version: str) -> None:
         """Send it to this model, or to the described one if empty, in this version."""
-        self._changing.model_name = model_name
-        self._changing.model_version = model_version
+        self.model_name = model_name
+        self.model_version = model_version
 
     def set_timeout(self, timeout_s: float) -> None:
         """Tell Triton when nobody waits for the answer any more, so that it drops queued work."""
-        microseconds = max(1, round(timeout_s * _MICROSECONDS))
-        self._changing.parameters["timeout"].int64_param = microseconds
+        number = _INT64 + _varint(max(1, round(timeout_s * _MICROSECONDS)))
+        entry = b"%b%b%c%b" % (_TIMEOUT_KEY, _VALUE, len(number), number)
+        self._timeout = b"%b%c%b" % (_PARAMETERS, len(entry), entry)
 
     def encode(self) -> bytes:
         """The request on the wire."""
-        parts = [self._described, self._changing.SerializeToString()]
+        identity = self._request_id.encode()
+        parts = [self._described, self._timeout, _ID, _varint(len(identity)), identity]
+        for tag, text in ((_MODEL_NAME, self.model_name), (_MODEL_VERSION, self.model_version)):
+            if text:
+                data = text.encode()
+                parts += (tag, _varint(len(data)), data)
         for content in self._contents:
-            parts += (_CONTENTS_TAG, _varint(sum(map(len, content))), *content)
+            parts += (_CONTENTS, _varint(sum(map(len, content))), *content)
         return b"".join(parts)
 
 
 def _varint(number: int) -> bytes:
+    """Seven bits to a byte, the lowest first; all but the last have the highest bit set."""
+    if number < 0x80:
+        return number.to_bytes(1, "little")
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)

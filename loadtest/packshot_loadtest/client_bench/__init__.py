@@ -3,6 +3,9 @@
     python -m packshot_loadtest.client_bench --json reports/client_bench.json
     python -m packshot_loadtest.client_bench --soak 200000
 
-The server is a real Triton with a model that answers at once with a canned verdict, so that what
-differs is the client. Each figure comes from a process of its own; rounds are interleaved.
+It is measured against two servers. One is a real Triton with a model that answers at once with a
+canned verdict: with it both cores are busy with nothing but calls, the hardest case for a client.
+The other is Triton with ``quality`` as it ships, which is what users have. Each contender runs in a
+process of its own, and rounds are interleaved; at one in flight all three also take turns in one
+process, call by call.
 """

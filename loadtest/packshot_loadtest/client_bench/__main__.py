@@ -1,106 +1,99 @@
-"""``python -m packshot_loadtest.client_bench``: run everything, print a table, write JSON."""
+"""``python -m packshot_loadtest.client_bench``: run everything, print tables, write JSON."""
 
 from __future__ import annotations
 
 import datetime
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from importlib.metadata import version
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from packshot.serving.options import ServerConfig
-from packshot.serving.ports import free_ports
-from packshot.serving.process import TritonProcess
-from packshot_loadtest.client_bench.canned_model import write_canned_repository
-from packshot_loadtest.client_bench.contenders import BARE, CONTENDERS, PACKSHOT, TRITON
+from packshot.errors import PackshotError
+from packshot_loadtest.client_bench.comparison import compared, compared_pairs
+from packshot_loadtest.client_bench.contenders import CONTENDERS, PACKSHOT
+from packshot_loadtest.client_bench.servers import canned_server, live_server
 from packshot_loadtest.client_bench.timing import Timing
+from packshot_loadtest.machine import installed_versions, machine_facts
+from packshot_loadtest.payloads import packaged_payloads
 
-FACES: Final = ("sync", "async")
-CONCURRENCIES: Final = (1, 16, 64)
+FACES: Final = {"sync": "threads", "async": "asyncio"}
+CANNED: Final = "a canned model"
+LIVE: Final = "Triton as it ships"
+_IN_FLIGHT: Final = {CANNED: (1, 16, 64), LIVE: (16,)}
 _SOAK_START: Final = 10_000
 
 console = Console()
 progress = Console(stderr=True)
-Case = tuple[str, int, str]
 
 
-def timed(address: str, case: Case, *limits: str) -> Timing:
-    """One run in a process of its own."""
-    face, concurrency, contender = case
-    command = [sys.executable, "-m", "packshot_loadtest.client_bench.timing"]
-    command += ["--address", address, "--face", face, "--contender", contender]
-    command += ["--concurrency", str(concurrency), *limits]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return Timing(**json.loads(done.stdout))
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """One server to measure against.
 
+    Attributes:
+        address: Of its gRPC port.
+        photo: File that every call sends.
+    """
 
-def measure(address: str, rounds: int, seconds: float) -> dict[str, Any]:
-    """All cases, ``rounds`` times, in turn; ratios are taken within a round."""
-    runs: dict[Case, list[Timing]] = {}
-    for number in range(rounds):
-        progress.print(f"round {number + 1} of {rounds}")
-        for face, concurrency in product(FACES, CONCURRENCIES):
+    address: str
+    photo: Path
+
+    def timed(self, face: str, in_flight: int, contender: str, *limits: str) -> Timing:
+        """One run of one contender in a process of its own."""
+        case = ["--face", face, "--concurrency", str(in_flight), "--contender", contender]
+        return Timing(**self._answer("timing", *case, *limits))
+
+    def rounds(self, face: str, in_flight: int, rounds: int, seconds: float) -> dict[str, Any]:
+        """All contenders ``rounds`` times in turn, compared within a round."""
+        runs: dict[str, list[Timing]] = {name: [] for name in CONTENDERS}
+        for number in range(rounds):
+            progress.print(f"{FACES[face]}, {in_flight} in flight: {number + 1} of {rounds}")
             # Another order in each round: whoever comes first finds the machine cooler.
             turn = number % len(CONTENDERS)
-            for contender in (*CONTENDERS[turn:], *CONTENDERS[:turn]):
-                case = (face, concurrency, contender)
-                timing = timed(address, case, "--seconds", str(seconds))
-                runs.setdefault(case, []).append(timing)
-    return {
-        f"{face} {concurrency}": {
-            "rows": {c: _row(runs[face, concurrency, c]) for c in CONTENDERS},
-            **_ratios(*(runs[face, concurrency, c] for c in (BARE, TRITON, PACKSHOT))),
-        }
-        for face, concurrency in product(FACES, CONCURRENCIES)
-    }
+            for name in (*CONTENDERS[turn:], *CONTENDERS[:turn]):
+                runs[name].append(self.timed(face, in_flight, name, "--seconds", str(seconds)))
+        return compared(runs)
+
+    def pairs(self, face: str, count: int) -> dict[str, Any]:
+        """All contenders call by call in turn, in one process."""
+        progress.print(f"{FACES[face]}, call by call: {count} of each")
+        answer = self._answer("pairs", "--face", face, "--count", str(count))
+        return compared_pairs({name: Timing(**timing) for name, timing in answer.items()})
+
+    def soak(self, face: str, calls: int) -> dict[str, float]:
+        """Memory of the client over many calls at 64 in flight."""
+        progress.print(f"{FACES[face]}: {calls} calls")
+        limits = ("--count", str(calls), "--checkpoint", str(min(_SOAK_START, calls // 2)))
+        early, late = self.timed(face, 64, PACKSHOT, *limits).resident_mib
+        return {"early_mib": early, "late_mib": late, "ratio": late / early}
+
+    def _answer(self, program: str, *arguments: str) -> dict[str, Any]:
+        command = [sys.executable, "-m", f"packshot_loadtest.client_bench.{program}", *arguments]
+        command += ["--address", self.address, "--photo", str(self.photo)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
 
 
-def _row(runs: list[Timing]) -> dict[str, float]:
-    return {
-        "calls_per_s": statistics.median(_rate(run) for run in runs),
-        "p50_ms": statistics.median(_percentile(run, 50) for run in runs),
-        "p99_ms": statistics.median(_percentile(run, 99) for run in runs),
-        "cpu_us_per_call": statistics.median(_cpu_us(run) for run in runs),
-    }
-
-
-def _ratios(bare: list[Timing], triton: list[Timing], own: list[Timing]) -> dict[str, float]:
-    def median(figure: Callable[[Timing, Timing], float], others: list[Timing]) -> float:
-        return statistics.median(figure(o, b) for o, b in zip(own, others, strict=True))
-
-    return {
-        "throughput_over_bare": median(lambda o, b: _rate(o) / _rate(b), bare),
-        "p50_over_bare_us": median(
-            lambda o, b: (_percentile(o, 50) - _percentile(b, 50)) * 1000, bare
-        ),
-        "throughput_over_tritonclient": median(lambda o, b: _rate(o) / _rate(b), triton),
-        "cpu_over_tritonclient": median(lambda o, b: _cpu_us(o) / _cpu_us(b), triton),
-    }
-
-
-def _rate(run: Timing) -> float:
-    return len(run.latencies_ms) / run.wall_s
-
-
-def _cpu_us(run: Timing) -> float:
-    return run.cpu_s / len(run.latencies_ms) * 1e6
-
-
-def _percentile(run: Timing, percent: float) -> float:
-    return float(np.percentile(run.latencies_ms, percent))
+def measure(
+    case: Bench, in_flight: tuple[int, ...], rounds: int, seconds: float, pairs: int
+) -> dict[str, Any]:
+    """All that is asked of one server, by the name that it has in the table."""
+    found: dict[str, Any] = {}
+    for face, title in FACES.items():
+        found[f"{title}, 1, in turn"] = case.pairs(face, pairs)
+        for number in in_flight:
+            found[f"{title}, {number}"] = case.rounds(face, number, rounds, seconds)
+    return found
 
 
 def import_times_ms(rounds: int = 7) -> dict[str, float]:
@@ -114,75 +107,91 @@ def import_times_ms(rounds: int = 7) -> dict[str, float]:
     return {module: statistics.median(times) for module, times in found.items()}
 
 
-def soak(address: str, calls: int) -> dict[str, Any]:
-    """Memory of the client over many calls at concurrency 64."""
-    found = {}
-    for face in FACES:
-        progress.print(f"{calls} calls, {face}")
-        limits = ["--count", str(calls), "--checkpoint", str(min(_SOAK_START, calls // 2))]
-        early, late = timed(address, (face, 64, PACKSHOT), *limits).resident_mib
-        found[face] = {"early_mib": early, "late_mib": late, "ratio": late / early}
-    return found
-
-
-def print_tables(result: dict[str, Any]) -> None:
+def print_result(result: dict[str, Any]) -> None:
     """The result as a person reads it."""
-    table = Table(title="one 50 kB photo a call, canned verdict; packshot against the others")
-    for heading in ("", "calls/s", "of bare", "p50 over bare", "of tritonclient", "its CPU"):
-        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
-    for name, case in result["cases"].items():
+    for title, memory in result.get("soak", {}).items():
+        console.print(f"{title}: {memory}", highlight=False)
+    for server, cases in result.get("cases", {}).items():
+        print_table(server, cases)
+    for module, milliseconds in result.get("import_ms", {}).items():
+        console.print(f"import {module}: {milliseconds:.0f} ms", highlight=False)
+
+
+def print_table(server: str, cases: dict[str, Any]) -> None:
+    """The cases of one server."""
+    table = Table(title=f"one photo a call, answered by {server}; packshot against the others")
+    headings = ("", "calls/s", "of bare", "p50 over bare", "CPU over bare", "of tritonclient")
+    for heading in (*headings, "of its CPU"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, case in cases.items():
+        ends = case.get("p50_over_bare_interval_us", ())
+        interval = f" [{ends[0]:+.0f}, {ends[1]:+.0f}]" if ends else ""
         table.add_row(
             name,
             f"{case['rows'][PACKSHOT]['calls_per_s']:.0f}",
             f"{case['throughput_over_bare']:.2f}",
-            f"{case['p50_over_bare_us']:+.0f} us",
+            f"{case['p50_over_bare_us']:+.0f} us{interval}",
+            f"{case['cpu_over_bare_us']:+.0f} us",
             f"{case['throughput_over_tritonclient']:.2f}",
             f"{case['cpu_over_tritonclient']:.2f}",
         )
     console.print(table)
-    for module, milliseconds in result["import_ms"].items():
-        console.print(f"import {module}: {milliseconds:.0f} ms", highlight=False)
 
 
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@app.command()
 def bench(
+    repository: Annotated[Path, typer.Option(help="Triton model repository.")] = Path(
+        "model_repository"
+    ),
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 3,
-    seconds: Annotated[float, typer.Option(min=0.2, help="Length of one run.")] = 2.0,
+    seconds: Annotated[
+        float, typer.Option(min=0.2, help="Length of a run; twice that for Triton as it ships.")
+    ] = 2.0,
+    pairs: Annotated[
+        int, typer.Option(min=10, help="Calls of each contender, call by call in turn.")
+    ] = 1000,
     soak_calls: Annotated[
         int, typer.Option("--soak", min=0, help="Instead, test memory over so many calls.")
     ] = 0,
     json_path: Annotated[Path | None, typer.Option("--json", help="Where to write it all.")] = None,
 ) -> None:
     """Measure the client against the bare gRPC stub and tritonclient."""
-    grpc_port, metrics_port = free_ports(2)
-    with tempfile.TemporaryDirectory() as folder:
-        write_canned_repository(Path(folder) / "models")
-        config = ServerConfig(
-            model_repository=Path(folder) / "models",
-            grpc_port=grpc_port,
-            http_port=None,
-            metrics_port=metrics_port,
-        )
-        with TritonProcess(config) as server:
-            if soak_calls:
-                result: dict[str, Any] = {"soak": soak(server.grpc_address, soak_calls)}
-            else:
-                cases = measure(server.grpc_address, rounds, seconds)
-                result = {"cases": cases, "import_ms": import_times_ms()}
-    result |= {
+    result: dict[str, Any] = {
         "date": datetime.date.today().isoformat(),
-        "machine": {"cores": os.cpu_count(), "system": platform.platform()},
-        "versions": {name: version(name) for name in ("packshot", "grpcio", "tritonclient")},
-        "settings": {"rounds": rounds, "seconds": seconds, "soak": soak_calls},
+        "machine": machine_facts(),
+        "versions": installed_versions("packshot", "grpcio", "protobuf", "tritonclient"),
+        "settings": {"rounds": rounds, "seconds": seconds, "pairs": pairs, "soak": soak_calls},
     }
-    if soak_calls:
-        for face, memory in result["soak"].items():
-            console.print(f"{face}: {memory}", highlight=False)
-    else:
-        print_tables(result)
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "photo.jpg"
+        photo.write_bytes(packaged_payloads()[1])
+        if soak_calls:
+            with canned_server() as address:
+                case = Bench(address=address, photo=photo)
+                result["soak"] = {
+                    title: case.soak(face, soak_calls) for face, title in FACES.items()
+                }
+        else:
+            servers = {CANNED: canned_server(), LIVE: live_server(repository)}
+            result["cases"] = {}
+            for name, server in servers.items():
+                with server as address:
+                    case = Bench(address=address, photo=photo)
+                    lasts = seconds * (2 if name == LIVE else 1)
+                    result["cases"][name] = measure(case, _IN_FLIGHT[name], rounds, lasts, pairs)
+            result["import_ms"] = import_times_ms()
+    print_result(result)
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
         json_path.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    typer.run(bench)
+    try:
+        app()
+    except PackshotError as error:
+        progress.print(f"client_bench: {error}", style="red", markup=False)
+        raise SystemExit(2) from error

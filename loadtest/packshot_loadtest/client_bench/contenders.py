@@ -1,9 +1,10 @@
 """Contenders: the ways to ask ``quality`` about one photo that the benchmark compares.
 
-All send the same 50 kB. The bare stub resends one finished message and reads nothing of the answer:
-it is the bound. The other two come to the same knowledge: tritonclient builds its request, hands
-out numpy arrays, and its caller reads the verdict's JSON; packshot gives a typed, checked result,
-and its caller looks at all of it but the quality map.
+All send the same photo. The bare stub sends the bytes that packshot sends, as one finished message
+again and again, and reads nothing of the answer: it is the bound. The other two come to the same
+knowledge: tritonclient builds its request, hands out numpy arrays, and its caller reads the
+verdict's JSON; packshot gives a typed, checked result, and its caller looks at all of it but the
+quality map.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 import numpy as np
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from packshot.contracts import ATTRIBUTE_VALUES, IMAGE, QUALITY, SCORE, VERDICT
 from packshot_client import AsyncPackshotClient, ClientConfig, PackshotClient, QualityResult
@@ -32,11 +34,9 @@ CONTENDERS: Final = (BARE, TRITON, PACKSHOT)
 def sync_call(name: str, address: str, photo: bytes, stack: ExitStack) -> Call:
     """A function that makes one call; threads may share it."""
     if name == BARE:
-        from tritonclient.grpc import service_pb2_grpc
-
         channel = stack.enter_context(grpc.insecure_channel(address))
         send = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
-        message = quality_request(photo)
+        message = _whole_request(photo)
         return lambda: send(message, timeout=TIMEOUT_S)
     if name == TRITON:
         import tritonclient.grpc as triton
@@ -57,11 +57,9 @@ def sync_call(name: str, address: str, photo: bytes, stack: ExitStack) -> Call:
 async def async_call(name: str, address: str, photo: bytes, stack: AsyncExitStack) -> AsyncCall:
     """As :func:`sync_call`, for asyncio."""
     if name == BARE:
-        from tritonclient.grpc import service_pb2_grpc
-
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
         send = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
-        message = quality_request(photo)
+        message = _whole_request(photo)
         return lambda: send(message, timeout=TIMEOUT_S)
     if name == TRITON:
         import tritonclient.grpc.aio as triton
@@ -83,9 +81,18 @@ async def async_call(name: str, address: str, photo: bytes, stack: AsyncExitStac
     return ask_own
 
 
+def _whole_request(photo: bytes) -> service_pb2.ModelInferRequest:
+    """The message of one of packshot's calls: named outputs, an id and a time limit as well."""
+    request = quality_request(photo)
+    request.id = "0123456789abcdef" * 2
+    for tensor in QUALITY.outputs:
+        request.outputs.add(name=tensor.name)
+    request.parameters["timeout"].int64_param = int(TIMEOUT_S * 1e6)
+    return request
+
+
 def _read_own(result: QualityResult) -> tuple[Any, ...]:
-    # Some fields are made when they are looked at.
-    return result.attributes, result.image
+    return result.score, result.attributes, result.image
 
 
 def _read_triton(answer: Any) -> tuple[float, Any, Any]:

@@ -1,7 +1,7 @@
 """One timed run of one contender, in a process of its own; prints it as JSON.
 
     python -m packshot_loadtest.client_bench.timing --contender packshot --face sync \\
-        --address localhost:8001 --concurrency 16 --seconds 2
+        --address localhost:8001 --photo photo.jpg --concurrency 16 --seconds 2
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from packshot_loadtest.client_bench.contenders import CONTENDERS, async_call, sync_call
 
-PHOTO_BYTES = 50_000
-_WARM_UP_CALLS = 100
+WARM_UP_CALLS: Final = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +92,8 @@ def resident_mib() -> float:
 def time_sync(options: argparse.Namespace) -> Timing:
     """Calls from ``concurrency`` threads."""
     with ExitStack() as stack:
-        call = sync_call(options.contender, options.address, bytes(PHOTO_BYTES), stack)
-        for _ in range(_WARM_UP_CALLS):
+        call = sync_call(options.contender, options.address, options.photo.read_bytes(), stack)
+        for _ in range(WARM_UP_CALLS):
             call()
         quota = _Quota(seconds=options.seconds, count=options.count, checkpoint=options.checkpoint)
 
@@ -114,8 +114,10 @@ def time_sync(options: argparse.Namespace) -> Timing:
 async def time_async(options: argparse.Namespace) -> Timing:
     """Calls from ``concurrency`` tasks."""
     async with AsyncExitStack() as stack:
-        call = await async_call(options.contender, options.address, bytes(PHOTO_BYTES), stack)
-        for _ in range(_WARM_UP_CALLS):
+        call = await async_call(
+            options.contender, options.address, options.photo.read_bytes(), stack
+        )
+        for _ in range(WARM_UP_CALLS):
             await call()
         quota = _Quota(seconds=options.seconds, count=options.count, checkpoint=options.checkpoint)
 
@@ -135,6 +137,7 @@ def main() -> None:
     parser.add_argument("--contender", choices=CONTENDERS, required=True)
     parser.add_argument("--face", choices=("sync", "async"), required=True)
     parser.add_argument("--address", required=True)
+    parser.add_argument("--photo", type=Path, required=True)
     parser.add_argument("--concurrency", type=int, required=True)
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--count", type=int)

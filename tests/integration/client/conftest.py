@@ -7,9 +7,10 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -282,24 +283,43 @@ class Replica:
         self.process.start()
 
 
-@pytest.fixture
-def start_replica(tmp_path: Path) -> Iterator[Callable[..., Replica]]:
-    """Starts canned servers on free ports, and stops them after the test."""
-    started: list[Replica] = []
-
-    def start(server: dict[str, Any] | None = None, **options: Any) -> Replica:
-        folder = canned_repository(tmp_path / f"repository{len(started)}", **options)
-        config = ServerConfig.on_free_ports(folder, exit_timeout_s=10, **(server or {}))
-        process = TritonProcess(config)
-        process.start()
-        started.append(Replica(config=config, process=process))
-        return started[-1]
-
-    yield start
-    for replica in started:
+@pytest.fixture(scope="module")
+def idle_replicas() -> Iterator[defaultdict[str, list[Replica]]]:
+    """Servers that the module's tests have left alive, by kind: to start one takes seconds."""
+    found: defaultdict[str, list[Replica]] = defaultdict(list)
+    yield found
+    for replica in chain.from_iterable(found.values()):
         # Nothing is under way any more; draining would only take time.
         replica.kill()
         replica.process.stop()
+
+
+@pytest.fixture
+def start_replica(
+    idle_replicas: defaultdict[str, list[Replica]], tmp_path: Path
+) -> Iterator[Callable[..., Replica]]:
+    """Gives canned servers on free ports, which the test may kill and freeze."""
+    given: list[tuple[str, Replica]] = []
+
+    def start(server: dict[str, Any] | None = None, **options: Any) -> Replica:
+        kind = repr((server, sorted(options.items())))
+        if idle_replicas[kind]:
+            replica = idle_replicas[kind].pop()
+        else:
+            folder = canned_repository(tmp_path / f"repository{len(given)}", **options)
+            config = ServerConfig.on_free_ports(folder, exit_timeout_s=10, **(server or {}))
+            replica = Replica(config=config, process=TritonProcess(config))
+            replica.process.start()
+        given.append((kind, replica))
+        return replica
+
+    yield start
+    for kind, replica in given:
+        if replica.process.returncode is None:
+            replica.thaw()
+            idle_replicas[kind].append(replica)
+        else:
+            replica.process.stop()
 
 
 @pytest.fixture

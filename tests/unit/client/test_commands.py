@@ -19,6 +19,8 @@ from packshot_client.demo import Comparison, make_demo_photos
 from packshot_client.photos import photo_files
 from packshot_client.table import one_line
 
+COMMANDS = set(get_command(app).commands)  # type: ignore[attr-defined]
+
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
@@ -181,9 +183,19 @@ def test_the_server_can_come_from_the_environment(
     run("health", code=0)
 
 
-@pytest.mark.parametrize("command", [[], ["score"], ["health"], ["demo"]])
-def test_every_command_has_help(command: list[str]) -> None:
-    assert "Usage" in run(*command, "--help", code=0).output
+def test_the_help_names_every_command() -> None:
+    output = run("--help", code=0).output
+    assert all(command in output for command in COMMANDS)
+
+
+# The help of backfill is that of packshot-backfill.
+@pytest.mark.parametrize("command", sorted(COMMANDS - {"backfill"}))
+def test_every_command_has_help(command: str) -> None:
+    output = run(command, "--help", code=0).output
+    assert all(words in output for words in ("Usage", "Exit codes", "Examples", "--json"))
+    # Square brackets are markup to Rich, which takes "packshot[cli]" for "packshot".
+    assert "needs packshot." not in output
+    assert "packshot is not installed" not in output
 
 
 def test_demo_photos_are_originals_and_spoilt_copies(tmp_path: Path) -> None:

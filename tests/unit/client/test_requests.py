@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ import pytest
 from tritonclient.grpc import service_pb2
 
 from packshot.contracts import QUALITY
-from packshot_client import ImageSourceError
+from packshot_client import ConfigError, ImageSourceError
 from packshot_client._images import image_bytes, is_in_memory
 from packshot_client._protocol import InferRequest
+from packshot_client._request_ids import RequestIds, checked_request_id
 from packshot_client._requests import RequestForm, SharedPixels, bytes_elements
 
 FORM = RequestForm(QUALITY)
@@ -135,6 +138,44 @@ def test_version_and_the_time_limit_in_microseconds_change_between_attempts() ->
     message = on_the_wire(asked)
     assert (message.model_name, message.model_version) == ("quality_canary", "2")
     assert message.raw_input_contents
+
+
+@pytest.mark.parametrize("seconds", [1e-4, 127e-6, 128e-6, 0.5, 10.0, 300.0, 86_400.0])
+def test_any_time_limit_arrives(seconds: float) -> None:
+    asked = request()
+    asked.set_timeout(seconds)
+    message = on_the_wire(asked)
+    assert message.parameters["timeout"].int64_param == round(seconds * 1e6)
+    assert len(message.parameters) == 1
+
+
+@pytest.mark.parametrize("identity", ["1", "x" * 127, "x" * 128, "商" * 256])
+def test_any_request_id_arrives(identity: str) -> None:
+    assert on_the_wire(request(request_id=identity)).id == identity
+
+
+@pytest.mark.parametrize("identity", ["", "x" * 257, 7, "\ud800"])
+def test_what_cannot_be_a_request_id_says_why(identity: Any) -> None:
+    with pytest.raises(ConfigError, match="request_id must be"):
+        checked_request_id(identity)
+
+
+def test_no_two_request_ids_are_the_same() -> None:
+    made = [maker.new() for maker in (RequestIds(), RequestIds()) for _ in range(1000)]
+    assert len(set(made)) == 2000
+    assert {len(identity) for identity in made} == {32}
+
+
+def test_a_fork_makes_request_ids_of_its_own() -> None:
+    # Not forked here: this process has threads.
+    script = (
+        "import os; from packshot_client._request_ids import REQUEST_IDS as ids\n"
+        "child = os.fork(); os.write(1, f'{ids.new()} '.encode()); child and os.wait()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert len(set(done.stdout.split())) == 2
 
 
 def test_requests_of_a_kind_do_not_touch_each_other() -> None:
