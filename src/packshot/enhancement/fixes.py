@@ -7,10 +7,10 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from packshot.enhancement.finishing import Finish, finished
 from packshot.enhancement.restoration import (
     RESTORE_TILING,
     RestoreFunction,
-    blend,
     restore,
     restore_tone,
 )
@@ -26,13 +26,25 @@ DETAIL: Final = frozenset({"sharpness", "noise", "compression"})
 MENDABLE: Final = TONAL | DETAIL
 """Attributes that restoring can raise. ``resolution`` is not one: enlarging invents no detail."""
 
-_HALF: Final = 0.5
-_DETAIL_FIXES: Final[frozenset[Fix]] = frozenset({"restore", "restore_half"})
+_FINISHES: Final[dict[Fix, Finish]] = {
+    "restore": Finish(own_detail=0.25),
+    "restore_half": Finish(own_detail=0.5),
+}
+"""The fixes that mend detail, by how the network's picture is finished: ``packshot-eval fixes``."""
 
 
 def failing_attributes(verdict: Verdict) -> frozenset[str]:
-    """The attributes that the policy holds against the photo."""
+    """The attributes that the policy holds against the photo, if only as advice."""
     return frozenset(reason.attribute for reason in verdict.reasons if reason.attribute is not None)
+
+
+def blamed_attributes(verdict: Verdict) -> frozenset[str]:
+    """The attributes that alone keep the photo from being accepted: more than advice."""
+    return frozenset(
+        reason.attribute
+        for reason in verdict.reasons
+        if reason.attribute is not None and reason.severity != "advise"
+    )
 
 
 def passes(verdict: Verdict) -> bool:
@@ -43,9 +55,9 @@ def passes(verdict: Verdict) -> bool:
 def fixes_for(verdict: Verdict, kept: frozenset[Fix] = frozenset()) -> tuple[Fix, ...]:
     """The fixes worth trying, best first.
 
-    Where only light and colour fail, the detail of the product is left alone. Where detail fails,
-    the whole restoration is tried, and then half of its detail, for photos that it smooths too
-    much.
+    Where only light and colour fail, the detail of the product is left alone at first. Where
+    detail fails, the whole restoration is tried, and then with half of the photo's own detail, for
+    photos that it smooths too much.
 
     Args:
         verdict: On the photo as it is.
@@ -70,7 +82,7 @@ def fixes_for(verdict: Verdict, kept: frozenset[Fix] = frozenset()) -> tuple[Fix
         wanted = ("restore", "restore_half", "tone")
     else:
         wanted = ()
-    if kept & _DETAIL_FIXES or (kept and not detail):
+    if kept & _FINISHES.keys() or (kept and tonal and not detail):
         return ()
     return tuple(fix for fix in wanted if fix not in kept)
 
@@ -96,7 +108,5 @@ class Mender:
         if self._restored is None or self._restored[0] is not image_hwc_u8:
             restored = restore(image_hwc_u8, self._network, tiling=self._tiling)
             self._restored = (image_hwc_u8, restored)
-        whole = self._restored[1]
-        if fix == "restore_half":
-            return blend(restore_tone(image_hwc_u8, self._network), whole, _HALF)
-        return whole
+        toned = restore_tone(image_hwc_u8, self._network)
+        return finished(toned, self._restored[1], _FINISHES[fix])

@@ -6,8 +6,8 @@ It must not game its own judge, so:
   not pixels that nobody gets, and not a smaller picture, which would hide its faults.
 - Fixes come from a short list, chosen by what fails. Nothing is searched, and no parameter is
   tuned by the score.
-- A fix is kept only if the score rises by more than the jitter of re-encoding, the decision is
-  no worse, and no attribute that was fine now fails.
+- A fix is kept only if the score rises, the decision is no worse, and no attribute that did not
+  stand against the photo now does.
 - If nothing is kept, the input comes back as it was.
 
 The next round works on the kept pixels before they were encoded, so that losses do not add up.
@@ -33,7 +33,13 @@ import numpy.typing as npt
 
 from packshot.contracts import DECISIONS
 from packshot.enhancement.faults import BeyondRepair, beyond_repair
-from packshot.enhancement.fixes import Fix, failing_attributes, fixes_for, passes
+from packshot.enhancement.fixes import (
+    Fix,
+    blamed_attributes,
+    failing_attributes,
+    fixes_for,
+    passes,
+)
 from packshot.imaging.decode import DecodedImage, decode
 from packshot.imaging.encoding import EncodedImage
 from packshot.policy import Verdict
@@ -62,7 +68,7 @@ class Goals:
     """
 
     max_rounds: int = 4
-    min_gain: float = 0.5
+    min_gain: float = 0.1
 
     def __post_init__(self) -> None:
         if self.max_rounds < 1:
@@ -82,7 +88,8 @@ class Step:
         gain: Against the best photo so far.
         kept: Whether it is in the result.
         why: What decided that.
-        new_faults: Attributes that were fine before it and fail after it.
+        new_faults: Attributes that alone keep the photo from being accepted after it, and did
+            not before: new advice is none.
     """
 
     fix: Fix
@@ -192,8 +199,7 @@ def _stop_reason(best: Verdict, steps: list[Step], waiting: list[Fix]) -> Stoppe
 
 def _weighed(fix: Fix, verdict: Verdict, best: Verdict, goals: Goals) -> Step:
     gain = verdict.score - best.score
-    was_failing = failing_attributes(best)
-    new_faults = tuple(sorted(failing_attributes(verdict) - was_failing))
+    new_faults = tuple(sorted(blamed_attributes(verdict) - blamed_attributes(best)))
     why: Why = "better"
     if gain < goals.min_gain:
         why = "no_gain"
@@ -203,7 +209,7 @@ def _weighed(fix: Fix, verdict: Verdict, best: Verdict, goals: Goals) -> Step:
         why = "new_fault"
     return Step(
         fix=fix,
-        because=tuple(sorted(was_failing)),
+        because=tuple(sorted(failing_attributes(best))),
         score=round(verdict.score, 2),
         gain=round(gain, 2),
         kept=why == "better",

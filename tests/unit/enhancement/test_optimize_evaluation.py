@@ -14,11 +14,16 @@ from packshot.contracts import ATTRIBUTES
 from packshot.enhancement import Goals, Mender
 from packshot.imaging import DecodedImage
 from packshot.policy import Verdict, judge, load_policy
+from packshot.training.evaluation.enhancement_fixes import (
+    CANDIDATES,
+    evaluate_fixes,
+    fix_groups,
+)
+from packshot.training.evaluation.enhancement_outcomes import outcome_table
 from packshot.training.evaluation.optimize import (
     OptimizedPhoto,
     evaluate_optimize,
-    optimize_table,
-    summary,
+    optimize_groups,
 )
 
 Picture = npt.NDArray[np.uint8]
@@ -63,15 +68,39 @@ def measured(
 
 def test_gamed_judge_is_found_out(photos: list[Path]) -> None:
     results = measured(photos, lambda tiles, _: tiles // 4)
-    assert all(photo.score_rises and not photo.psnr_rises for photo in results)
-    found = summary(results, 20)
+    assert all(photo.outcome.score_rises and not photo.outcome.psnr_rises for photo in results)
+    groups = optimize_groups(results, 20)
+    assert set(groups) == {
+        "all",
+        "not passing as they came",
+        "changed",
+        "changed by restore",
+    }
+    found = groups["changed"]
     assert (found.score_rises, found.psnr_rises, found.gamed) == (1.0, 0.0, 1.0)
     assert found.psnr_gain.value < -1
-    assert optimize_table({"all": found}, "test").row_count == 1
+    assert found.ssim_gain.value < 0
+    assert outcome_table(groups, title="", rows="photos").row_count == len(groups)
 
 
 def test_network_that_does_nothing_changes_nothing(photos: list[Path]) -> None:
     results = measured(photos, lambda tiles, _: tiles)
     assert all(photo.fixes == () for photo in results)
-    assert all(photo.psnr_after == photo.psnr_before for photo in results)
-    assert summary(results, 20).score_gain.value == 0.0
+    assert all(photo.outcome.after == photo.outcome.before for photo in results)
+    assert optimize_groups(results, 20)["all"].score_gain.value == 0.0
+
+
+def test_every_fix_is_measured_by_itself(photos: list[Path]) -> None:
+    """A network that darkens: this judge likes that whatever finishes it, and no photo passes."""
+    tried = evaluate_fixes(
+        photos,
+        judge_photo=likes_dark,
+        network=lambda tiles, _: tiles // 4,
+        advance=lambda *_: None,
+    )
+    groups = fix_groups(tried, 20)
+    assert list(groups) == ["not passing as they came"]
+    assert list(groups["not passing as they came"]) == list(CANDIDATES)
+    assert all(found.gamed == 1.0 for found in groups["not passing as they came"].values())
+    toned, sharp = ([photo.outcomes[name] for photo in tried] for name in ("tone", "sharpened"))
+    assert toned != sharp

@@ -40,12 +40,3 @@ def _windowed_mean(x_nchw: Tensor, window: int) -> Tensor:
     rows = sum((x_nchw[:, :, i : height + i] for i in range(1, window)), x_nchw[:, :, :height])
     columns = sum((rows[..., i : width + i] for i in range(1, window)), rows[..., :width])
     return columns / window**2
-
-
-def spectral_distance(x_nchw: Tensor, target_nchw: Tensor) -> Tensor:
-    """Mean absolute difference of spectra (Cho et al., MIMO-UNet, arXiv 2108.05054).
-
-    A blur or a block is few frequencies and many pixels, so that this speaks more plainly.
-    """
-    spectrum = torch.fft.rfft2(x_nchw - target_nchw, norm="ortho")
-    return torch.view_as_real(spectrum).abs().mean()

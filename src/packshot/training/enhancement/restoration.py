@@ -18,11 +18,7 @@ from packshot.models.efficientnet_lite import EfficientNetLite0
 from packshot.models.restoration import SIDE_MULTIPLE, RestoreNet, apply_tone
 from packshot.training.enhancement.fault_chains import FaultChain, draw_chain
 from packshot.training.enhancement.fidelity import psnr
-from packshot.training.enhancement.losses import (
-    charbonnier,
-    spectral_distance,
-    structural_dissimilarity,
-)
+from packshot.training.enhancement.losses import charbonnier, structural_dissimilarity
 from packshot.training.enhancement.perceptual import FeatureDistance
 from packshot.training.enhancement.photos import split_source
 from packshot.training.enhancement.restore_recipes import RestoreRecipe
@@ -116,8 +112,6 @@ def detail_losses(recipe: RestoreRecipe, features: FeatureDistance | None) -> Lo
             "picture": charbonnier(output, wanted),
             "similarity": recipe.similarity_weight * structural_dissimilarity(output, wanted),
         }
-        if recipe.frequency_weight:
-            terms["frequency"] = recipe.frequency_weight * spectral_distance(output, wanted)
         if features is not None:
             terms["features"] = recipe.perceptual_weight * features(output, wanted)
         return terms

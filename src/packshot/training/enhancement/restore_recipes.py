@@ -28,7 +28,6 @@ class RestoreRecipe:
         drawn: Share of windows that are drawn prints instead, for fine stripes and text.
         sources: The photos.
         similarity_weight: Weight of the SSIM term beside the Charbonnier term.
-        frequency_weight: Weight of the distance between spectra.
         perceptual_weight: Weight of the distance between features of the quality network.
     """
 
@@ -46,7 +45,6 @@ class RestoreRecipe:
         PhotoSource(name="studio", shrink=0.6, share=0.15),
     )
     similarity_weight: float = 0.1
-    frequency_weight: float = 0.0
     perceptual_weight: float = 0.0
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ packshot-eval variants --data ../shared/data
 packshot-eval restore --data ../shared/data --out reports/restore
 packshot-eval upscale --data ../shared/data --out reports/upscale
 packshot-eval optimize --data ../shared/data
+packshot-eval fixes --data ../shared/data
 packshot-eval held-out --data ../shared/data --out reports/held_out.csv
 packshot-eval generator --data ../shared/data --weights FILE --against dcgan=FILE
 packshot-eval generator-progress --data ../shared/data --run runs/generator
@@ -29,6 +30,7 @@ from packshot.models.weights import load_quality_net
 from packshot.policy import load_policy
 from packshot.training.evaluation.baselines import MISSING_BRISQUE
 from packshot.training.evaluation.enhancement_commands import restore, upscale
+from packshot.training.evaluation.enhancement_fixes import fixes
 from packshot.training.evaluation.generator_command import generator
 from packshot.training.evaluation.generator_progress import generator_progress
 from packshot.training.evaluation.held_out import held_out
@@ -61,6 +63,7 @@ app.command()(generator)
 app.command(name="generator-progress")(generator_progress)
 app.command()(inpainting)
 app.command(name="optimize")(optimize_command)
+app.command()(fixes)
 app.command()(held_out)
 app.command()(watermark)
 app.command()(screening)

@@ -123,7 +123,7 @@ def evaluate_restoration(
     Raises:
         TrainingError: Photos are missing, or scikit-image is.
     """
-    paths = _spread(split_source(data / "seller_photos").test, photos)
+    paths = spread(split_source(data / "seller_photos").test, photos)
     results, clean_psnr, clean_delta_e = [], [], []
     for index, path in enumerate(paths):
         original = read_photo(path)
@@ -145,7 +145,7 @@ def evaluate_restoration(
     )
 
 
-def _spread(paths: Sequence[Path], count: int | None) -> list[Path]:
+def spread(paths: Sequence[Path], count: int | None) -> list[Path]:
     """``count`` paths, evenly over all (they are sorted by kind of product)."""
     if count is None or count >= len(paths):
         return list(paths)
