@@ -3,6 +3,7 @@
 packshot-train quality --data ../shared/data --run runs/quality
 packshot-train quality --data ../shared/data --run runs/quality      # again: resumes
 packshot-train quality --data ../shared/data --recipe refine --init weights/quality.safetensors
+packshot-train quality --data ../shared/data --recipe colour --init weights/quality.safetensors
 packshot-train quality --labels my.csv --init weights/quality.safetensors
 packshot-train restore --data ../shared/data --recipe tone
 packshot-train restore --data ../shared/data --init runs/restore-tone/restore.safetensors
@@ -68,8 +69,8 @@ def quality(
     run: Annotated[
         Path | None,
         typer.Option(
-            help="Run folder: checkpoints, log, resulting weights. [default: runs/quality, or"
-            " runs/feedback with --labels]"
+            help="Run folder: checkpoints, log, resulting weights. [default: runs/quality,"
+            " runs/quality-RECIPE, or runs/feedback with --labels]"
         ),
     ] = None,
     labels: Annotated[
@@ -111,7 +112,8 @@ def quality(
             raise typer.BadParameter(
                 "training without --labels needs --data; --photos-root goes with --labels"
             )
-        _train(data, run or Path("runs/quality"), recipe, init, device, workers, photos)
+        run = run or Path("runs/quality" if recipe == "default" else f"runs/quality-{recipe}")
+        _train(data, run, recipe, init, device, workers, photos)
         return
     if init is None:
         raise typer.BadParameter("--labels needs --init, the weights to start from")

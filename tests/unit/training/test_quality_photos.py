@@ -38,11 +38,38 @@ def test_held_back_photos_are_never_trained_on(data_folder: Path) -> None:
     assert not trained & {p.path for p in (*split.validation, *split.test)}
 
 
-def test_missing_photos_are_named(data_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("gone.jpg,0.5", r"line 62: no photo 'gone\.jpg'"),
+        ("ss01_0.jpg,0.5", r"line 62: 'ss01_0\.jpg' is labelled twice, first on line 2"),
+        ("extra.jpg,nan", r"line 62: mos 'nan' is not a finite number"),
+        ("extra.jpg,50", r"line 62: mos 50 is out of range, expected 0 to 1"),
+    ],
+)
+def test_bad_labels_are_refused_with_their_line(
+    data_folder: Path, tmp_path: Path, row: str, message: str
+) -> None:
     folder = tmp_path / "biq2021"
     shutil.copytree(data_folder / "biq2021", folder)
-    (folder / "images" / "ss01_0.jpg").unlink()
-    with pytest.raises(TrainingError, match=r"1 labelled photos are missing, first: .*ss01_0"):
+    shutil.copy(folder / "images" / "ss01_0.jpg", folder / "images" / "extra.jpg")
+    with (folder / "mos.csv").open("a") as labels:
+        labels.write(row + "\n")
+    with pytest.raises(TrainingError, match=message):
+        split_biq2021(folder)
+
+
+def test_labels_that_are_no_scores_are_refused(data_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "biq2021"
+    shutil.copytree(data_folder / "biq2021", folder)
+    names = sorted(path.name for path in (folder / "images").iterdir())
+    rows = [f"{name},{'high' if index % 2 else 'low'}" for index, name in enumerate(names)]
+    (folder / "mos.csv").write_text("\n".join(["file,grade", *rows]) + "\n")
+    with pytest.raises(TrainingError, match="holds grades, expected file,mos"):
+        split_biq2021(folder)
+    rows = [f"{name},0.5" for name in names]
+    (folder / "mos.csv").write_text("\n".join(["file,mos", *rows]) + "\n")
+    with pytest.raises(TrainingError, match=r"every photo is labelled 0\.5"):
         split_biq2021(folder)
 
 

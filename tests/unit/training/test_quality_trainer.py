@@ -14,7 +14,7 @@ from packshot.training.checkpoint import load_checkpoint, save_checkpoint
 from packshot.training.quality.batches import MixConfig
 from packshot.training.quality.photos import clean_photos, split_biq2021
 from packshot.training.quality.trainer import QualityTrainer, predict_scores
-from packshot.training.recipes import QUALITY_RECIPES, QualityRecipe, quality_rank, quality_smoke
+from packshot.training.recipes import QUALITY_RECIPES, QualityRecipe, quality_colour, quality_smoke
 
 RECIPE = dataclasses.replace(
     quality_smoke(), epochs=2, mix=MixConfig(labelled=2, faulty=2), frozen_blocks=16
@@ -63,6 +63,14 @@ def test_interrupted_training_resumes_to_the_same_result(
     assert len(log) == 1 + RECIPE.epochs
 
 
+def test_a_run_is_not_taken_up_by_another_recipe(data_folder: Path, tmp_path: Path) -> None:
+    once = dataclasses.replace(RECIPE, epochs=1)
+    trainer(data_folder, tmp_path, once).fit()
+    with pytest.raises(TrainingError, match=r"differ in name, epochs\. Give another --run"):
+        trainer(data_folder, tmp_path, dataclasses.replace(RECIPE, name="other")).fit()
+    assert '"name": "smoke"' in (tmp_path / "recipe.json").read_text()
+
+
 def test_learning_attributes_leaves_the_score_as_it_is(data_folder: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     initial = QualityNet().eval()
@@ -70,17 +78,18 @@ def test_learning_attributes_leaves_the_score_as_it_is(data_folder: Path, tmp_pa
     initial.feature_norm.running_mean.normal_()
     before = copy.deepcopy(initial)
     recipe = dataclasses.replace(
-        quality_rank(), mix=MixConfig(labelled=2, faulty=4, paired=True), warmup_steps=1
+        quality_colour(),
+        mix=MixConfig(labelled=0, faulty=4, paired=True, untouched=0.5),
+        warmup_steps=1,
     )
     after = trainer(data_folder, tmp_path, recipe, initial).fit()
     views = torch.randint(0, 256, (2, 3, 224, 224, 3), dtype=torch.uint8)
     with torch.inference_mode():
         score, attributes, uncertainty, quality_map = before(*views)
-        same, changed, scaled, same_map = after(*views)
-    torch.testing.assert_close(same, score)
-    torch.testing.assert_close(same_map, quality_map)
+        same, changed, same_uncertainty, same_map = after(*views)
+    for kept, known in ((same, score), (same_uncertainty, uncertainty), (same_map, quality_map)):
+        torch.testing.assert_close(kept, known, rtol=0, atol=0)
     assert not torch.allclose(changed, attributes, atol=1e-3)
-    torch.testing.assert_close(scaled, uncertainty * after.uncertainty_scale)
 
 
 def test_the_uncertainty_of_the_result_is_the_error_on_validation_photos(
@@ -106,6 +115,7 @@ def test_checkpoints_hold_no_code(tmp_path: Path) -> None:
 
 def test_recipes_are_complete_and_checked() -> None:
     assert {"default", "smoke"} <= set(QUALITY_RECIPES)
-    for wrong in ({"epochs": 0}, {"head_rate": 0.0}, {"ema_decay": 1.0}):
+    unlabelled = MixConfig(labelled=0)
+    for wrong in ({"epochs": 0}, {"head_rate": 0.0}, {"ema_decay": 1.0}, {"mix": unlabelled}):
         with pytest.raises(ValueError, match="got"):
             QualityRecipe(name="wrong", **wrong)  # type: ignore[arg-type]

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from packshot.errors import ImageError, TrainingError
+from packshot.imaging.decode import decode
 from packshot.training.feedback.labels import GRADES, LabelKind, Labels
-from packshot.training.quality.photos import read_photo
 
 SHOWN_OFFENDERS = 5
 EXPECTED_HEADERS = "file,score (0-100) | file,mos (0-1) | file,grade | better,worse"
@@ -23,13 +23,16 @@ _KINDS: dict[tuple[str, str], LabelKind] = {
 }
 
 
-def read_labels(path: Path, *, photos_root: Path | None = None, minimum: int) -> Labels:
+def read_labels(
+    path: Path, *, photos_root: Path | None = None, minimum: int, open_photos: bool = True
+) -> Labels:
     """Read and check a labels file.
 
     Args:
         path: CSV file, UTF-8, with one of the headers of ``packshot.training.feedback.labels``.
         photos_root: Folder the named files are in; by default the folder of ``path``.
         minimum: Fewest labels taken.
+        open_photos: Whether to decode every photo too, a minute for some thousands.
 
     Raises:
         TrainingError: No such file, a header we do not know, missing or damaged photos, values
@@ -42,7 +45,7 @@ def read_labels(path: Path, *, photos_root: Path | None = None, minimum: int) ->
     root = path.parent if photos_root is None else photos_root
     if not root.is_dir():
         raise TrainingError(f"the photo folder {root} does not exist; give --photos-root")
-    reader = _Reader(root=root)
+    reader = _Reader(root=root, open_photos=open_photos)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             labels = reader.read(csv.reader(stream))
@@ -73,6 +76,7 @@ class _Reader:
     """Collects labels and offenders line by line."""
 
     root: Path
+    open_photos: bool
     column: str = ""
     offenders: list[tuple[int, str]] = field(default_factory=list)
     _places: dict[Path, int] = field(default_factory=dict)
@@ -122,11 +126,15 @@ class _Reader:
         resolved = path.resolve()
         if resolved not in self._places:
             self._places[resolved] = len(self._places)
-            try:
-                read_photo(resolved)
-            except ImageError as error:
-                self._offend(line, f"{name!r} cannot be decoded: {error}")
+            if self.open_photos:
+                self._open(line, name, resolved)
         return self._places[resolved]
+
+    def _open(self, line: int, name: str, path: Path) -> None:
+        try:
+            decode(path.read_bytes())
+        except ImageError as error:
+            self._offend(line, f"{name!r} cannot be decoded: {error}")
 
     def _new_photo(self, line: int, name: str) -> bool:
         index = self._photo(line, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy.typing as npt
 
 from packshot.errors import TrainingError
 from packshot.imaging.decode import decode
+from packshot.training.feedback.label_file import read_labels
+from packshot.training.feedback.labels import MINIMUM_TO_TRAIN
 
 PixelArray = npt.NDArray[np.uint8]
 
@@ -60,19 +61,21 @@ def split_biq2021(folder: Path) -> Split:
     by the test part.
 
     Raises:
-        TrainingError: Labels or photos are missing.
+        TrainingError: ``mos.csv`` or photos are missing, or a label cannot be used: see
+            ``read_labels``.
     """
-    labels = folder / "mos.csv"
-    if not labels.is_file():
-        raise TrainingError(f"no labels at {labels}; expected a CSV with the columns file,mos")
-    with labels.open(newline="") as stream:
-        photos = [
-            LabelledPhoto(path=folder / "images" / row["file"], mos=float(row["mos"]))
-            for row in csv.DictReader(stream)
-        ]
-    missing = [str(photo.path) for photo in photos if not photo.path.is_file()]
-    if missing:
-        raise TrainingError(f"{len(missing)} labelled photos are missing, first: {missing[:3]}")
+    labels = read_labels(
+        folder / "mos.csv",
+        photos_root=folder / "images",
+        minimum=MINIMUM_TO_TRAIN,
+        open_photos=False,
+    )
+    if labels.kind != "scores":
+        raise TrainingError(f"{folder / 'mos.csv'} holds {labels.kind}, expected file,mos")
+    photos = [
+        LabelledPhoto(path=path, mos=mos)
+        for path, mos in zip(labels.photos, labels.targets, strict=True)
+    ]
     parts: tuple[list[LabelledPhoto], ...] = ([], [], [])
     rng = np.random.default_rng(SPLIT_SEED)
     for subset in sorted({photo.path.name[:4] for photo in photos}):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 import math
@@ -16,6 +15,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from packshot.errors import TrainingError
 from packshot.models.efficientnet_lite import imagenet_checkpoint
 from packshot.models.quality import QualityNet
 from packshot.training.checkpoint import load_checkpoint, save_checkpoint
@@ -25,6 +25,7 @@ from packshot.training.quality.losses import quality_losses
 from packshot.training.quality.photos import CleanPhoto, LabelledPhoto
 from packshot.training.quality.samples import labelled_sample
 from packshot.training.recipes import QualityRecipe
+from packshot.training.report_file import json_text, write_json
 from packshot.training.run_log import append_row
 from packshot.training.schedules import warmup_cosine
 
@@ -95,19 +96,24 @@ class QualityTrainer:
         self.best_epoch = -1
 
     def fit(self, report: Report | None = None) -> QualityNet:
-        """Train to the end, or until patience runs out; returns the best averaged network."""
-        self.run_folder.mkdir(parents=True, exist_ok=True)
-        recipe_json = json.dumps(dataclasses.asdict(self.recipe), indent=2)
-        (self.run_folder / "recipe.json").write_text(recipe_json + "\n")
+        """Train to the end, or until patience runs out; returns the best averaged network.
+
+        Raises:
+            TrainingError: The run folder holds the run of another recipe.
+        """
         if self._checkpoint_path.is_file():
+            self._refuse_other_recipe()
             self._resume()
+        write_json(self._recipe_path, self.recipe)
         while self.epoch < self.recipe.epochs:
             if self.epoch - self.best_epoch > self.recipe.patience:
                 break
             self._train_epoch(report)
         best = QualityNet(self.recipe.network)
         best.load_state_dict(load_checkpoint(self.run_folder / "best.pt")["network"])
-        self._calibrate(best.eval())
+        best.eval()
+        if self.recipe.learns == "everything":
+            self._calibrate(best)
         return best
 
     def _train_epoch(self, report: Report | None) -> None:
@@ -155,7 +161,7 @@ class QualityTrainer:
         predicted, _ = self._predict(averaged)
         human = np.array([photo.mos for photo in self.validation])
         scores = {"srcc": srcc(predicted / 100.0, human), "plcc": plcc(predicted / 100.0, human)}
-        if scores["srcc"] > self.best_srcc:
+        if scores["srcc"] >= self.best_srcc:  # where the score does not learn: the latest
             self.best_srcc, self.best_epoch = scores["srcc"], self.epoch
             save_checkpoint(self.run_folder / "best.pt", {"network": averaged.state_dict()})
         append_row(
@@ -218,6 +224,23 @@ class QualityTrainer:
                 "best_epoch": self.best_epoch,
             },
         )
+
+    @property
+    def _recipe_path(self) -> Path:
+        return self.run_folder / "recipe.json"
+
+    def _refuse_other_recipe(self) -> None:
+        """A run goes on as it began, or its result would be that of no recipe."""
+        stored = self._recipe_path.read_text() if self._recipe_path.is_file() else "{}"
+        began = json.loads(stored)
+        goes_on = json.loads(json_text(self.recipe))
+        differing = [name for name in goes_on if began.get(name) != goes_on[name]]
+        if differing:
+            raise TrainingError(
+                f"{self.run_folder} holds a run of recipe {began.get('name')!r}, expected"
+                f" {self.recipe.name!r} as it is now; they differ in {', '.join(differing)}."
+                " Give another --run, or delete the folder to begin anew"
+            )
 
     def _resume(self) -> None:
         state = load_checkpoint(self._checkpoint_path)
