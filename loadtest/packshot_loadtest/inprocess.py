@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from packshot.serving.backend import Stage, StageContext, Tensors, bytes_tensor
+from packshot.serving.backend import Stage, Tensors, bytes_tensor
 from packshot.serving.decode_image import DecodeImage
 from packshot.serving.quality_net import QualityNet
 from packshot.serving.quality_verdict import QualityVerdict
+from packshot.serving.stage_context import StageContext
 from packshot_loadtest.measurement import Measurement
 from packshot_loadtest.payloads import folder_payloads, packaged_payloads
 

@@ -27,11 +27,12 @@ from rich.table import Table
 from packshot.contracts import ENHANCE, IMAGE, UPSCALE, ModelSpec
 from packshot.errors import PackshotError
 from packshot.imaging import OutputOptions, decode, encode
-from packshot.serving.backend import Array, Stage, StageContext, Tensors, bytes_tensor
+from packshot.serving.backend import Array, Stage, Tensors, bytes_tensor
 from packshot.serving.enhance import Enhance
 from packshot.serving.image_net import ImageNet
 from packshot.serving.options import ServerConfig
 from packshot.serving.process import TritonProcess
+from packshot.serving.stage_context import StageContext
 from packshot.serving.upscale import Upscale
 from packshot_client import PackshotClient
 from packshot_loadtest.machine import installed_versions, machine_facts

@@ -15,10 +15,11 @@ from typing import Any, Literal
 import numpy as np
 
 from packshot.contracts import ATTRIBUTE_VALUES, IMAGE, QUALITY_NET, SCORE, VERDICT
-from packshot.serving.backend import Stage, StageContext, Tensors, bytes_tensor
+from packshot.serving.backend import Stage, Tensors, bytes_tensor
 from packshot.serving.decode_image import DecodeImage
 from packshot.serving.quality_net import QualityNet
 from packshot.serving.quality_verdict import QualityVerdict
+from packshot.serving.stage_context import StageContext
 from packshot_loadtest.answers import Answer, score_answer
 from packshot_loadtest.errors import PeerError
 

@@ -19,10 +19,11 @@ from packshot.contracts import (
 )
 from packshot.errors import ImageError
 from packshot.imaging import Limits
-from packshot.serving.backend import Array, Stage, StageContext, bytes_tensor
+from packshot.serving.backend import Array, Stage, bytes_tensor
 from packshot.serving.decode_image import DecodeImage
 from packshot.serving.quality_net import QualityNet
 from packshot.serving.quality_verdict import QualityVerdict
+from packshot.serving.stage_context import StageContext
 
 _READERS = 8
 _AT_ONCE = 32

@@ -9,11 +9,8 @@ on its own; and outputs are not checked by Triton, so they are checked here.
 from __future__ import annotations
 
 import importlib
-import json
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -28,6 +25,8 @@ from packshot.errors import (
     RequestCancelledError,
     UnknownPolicyError,
 )
+from packshot.serving.garbage import spare_loaded_objects
+from packshot.serving.stage_context import StageContext
 
 Array = npt.NDArray[Any]
 Tensors = Mapping[str, Array]
@@ -42,48 +41,6 @@ NUMPY_DTYPES: Final[dict[Dtype, npt.DTypeLike]] = {
 }
 
 _CALLER_ERRORS = (ImageError, PolicyError, ContractError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageContext:
-    """What Triton tells a model when it loads it.
-
-    Attributes:
-        version_directory: Folder of the version being loaded.
-        parameters: ``parameters`` of its ``config.pbtxt``.
-    """
-
-    version_directory: Path
-    parameters: Mapping[str, str]
-
-    @classmethod
-    def from_arguments(cls, arguments: Mapping[str, str]) -> StageContext:
-        """Read the ``args`` of ``TritonPythonModel.initialize``."""
-        config = json.loads(arguments["model_config"])
-        parameters = {
-            name: str(value.get("string_value", ""))
-            for name, value in config.get("parameters", {}).items()
-        }
-        folder = Path(arguments["model_repository"]) / arguments["model_version"]
-        return cls(version_directory=folder, parameters=parameters)
-
-    def text(self, name: str, default: str = "") -> str:
-        """A parameter as text; empty counts as absent."""
-        return self.parameters.get(name, "").strip() or default
-
-    def count(self, name: str, default: int) -> int:
-        """A parameter as a whole number of 0 or more.
-
-        Raises:
-            ContractError: It is something else.
-        """
-        text = self.text(name, str(default))
-        if not text.isdecimal():
-            raise ContractError(
-                f"parameter {name!r} in config.pbtxt must be a whole number of 0 or more, "
-                f"got {text!r}"
-            )
-        return int(text)
 
 
 class Stage(Protocol):
@@ -285,6 +242,7 @@ def python_model(factory: StageFactory) -> type[Any]:
             pb_utils = importlib.import_module("triton_python_backend_utils")
             self._stage = factory(StageContext.from_arguments(args))
             self._adapter = TritonAdapter(self._stage, pb_utils)
+            spare_loaded_objects()
 
         def execute(self, requests: Sequence[Any]) -> list[Any]:
             return self._adapter.execute(requests)

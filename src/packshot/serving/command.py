@@ -116,6 +116,9 @@ def _observation_arguments(config: ServerConfig) -> list[str]:
             "--trace-config=level=TIMESTAMPS",
             f"--trace-config={trace.mode},{target}={trace.destination}",
         ]
+        if trace.mode == "triton":
+            # Triton 2.51 keeps them for its end, and then writes none: a file each, at once.
+            arguments.append("--trace-config=triton,log-frequency=1")
     return arguments
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,27 +9,21 @@ import numpy as np
 
 from packshot.contracts import DECODE_IMAGE, FACTS, FRAGMENTS, GLOBAL_VIEW, IMAGE
 from packshot.imaging import Limits, PreparedImage, facts_to_json, prepare
-from packshot.serving.backend import (
-    StageContext,
-    Tensors,
-    bytes_tensor,
-    item_bytes,
-    named_item,
-    python_model,
-)
+from packshot.serving.backend import Tensors, bytes_tensor, item_bytes, named_item, python_model
+from packshot.serving.stage_context import StageContext
 
 
 class DecodeImage:
     """Decodes the images of a dynamic batch side by side; the decoders release the GIL.
 
-    Parameters in ``config.pbtxt``: ``threads``, 0 for one per core; ``max_bytes``, ``max_pixels``
-    and ``max_side``, 0 for the limits of ``packshot.imaging.Limits``.
+    Parameters in ``config.pbtxt``: ``threads``, 0 for its share of the cores; ``max_bytes``,
+    ``max_pixels`` and ``max_side``, 0 for the limits of ``packshot.imaging.Limits``.
     """
 
     spec = DECODE_IMAGE
 
     def __init__(self, context: StageContext) -> None:
-        threads = context.count("threads", 0) or len(os.sched_getaffinity(0))
+        threads = context.threads()
         default = Limits()
         self._limits = Limits(
             max_bytes=context.count("max_bytes", 0) or default.max_bytes,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from packshot.contracts import ENHANCE, IMAGE
 from packshot.enhancement.restoration import RESTORE_TILING, restore
 from packshot.imaging import decode, encode, read_rights
-from packshot.serving.backend import StageContext, Tensors, item_bytes
+from packshot.serving.backend import Tensors, item_bytes
 from packshot.serving.model_calls import ModelCall, calling_model
 from packshot.serving.niceness import stand_back
 from packshot.serving.picture_requests import (
@@ -18,6 +18,7 @@ from packshot.serving.picture_requests import (
     read_tiling,
     served_restore,
 )
+from packshot.serving.stage_context import StageContext
 
 
 class Enhance:

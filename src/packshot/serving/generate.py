@@ -45,12 +45,13 @@ from packshot.generation.requests import GenerationRequest, drawn_seed
 from packshot.generation.screening import TRIES_A_PICTURE, GenerationNetworks, Screening
 from packshot.imaging.encoding import OutputOptions
 from packshot.imaging.views import fragments, global_view
-from packshot.serving.backend import Array, StageContext, Tensors, bytes_tensor, item_bytes
+from packshot.serving.backend import Array, Tensors, bytes_tensor, item_bytes
 from packshot.serving.called_models import CANARY_SUFFIX, NEWEST
 from packshot.serving.model_calls import ModelCall, pinned_call, pinned_versions
 from packshot.serving.niceness import stand_back
 from packshot.serving.picture_requests import read_format
 from packshot.serving.sending import sending_model
+from packshot.serving.stage_context import StageContext
 
 
 class Generate:

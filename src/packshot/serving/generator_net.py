@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,10 +15,11 @@ from packshot.contracts import (
     NET_TRUNCATION,
 )
 from packshot.errors import ContractError
-from packshot.serving.backend import Array, StageContext, Tensors, python_model
+from packshot.serving.backend import Array, Tensors, python_model
 from packshot.serving.compiled_network import DEFAULT_MODEL_FILE, compiled_network
 from packshot.serving.niceness import stand_back
 from packshot.serving.picture_requests import each_alone
+from packshot.serving.stage_context import StageContext
 
 
 class GeneratorNet:
@@ -28,15 +28,15 @@ class GeneratorNet:
     A batch tensor buys nothing on a CPU, and its sums would be rounded in another order: a seed
     must give the same bytes whoever else asks at the same time.
 
-    Parameters in ``config.pbtxt``: ``model_file``, in the version folder; ``threads``, 0 for one
-    per core; ``niceness``.
+    Parameters in ``config.pbtxt``: ``model_file``, in the version folder; ``threads``, 0 for its
+    share of the cores; ``niceness``.
     """
 
     spec = GENERATOR_NET
 
     def __init__(self, context: StageContext) -> None:
         path = context.version_directory / context.text("model_file", DEFAULT_MODEL_FILE)
-        threads = context.count("threads", 0) or len(os.sched_getaffinity(0))
+        threads = context.threads()
         shapes = {tensor.name: (1, *tensor.shape) for tensor in GENERATOR_NET.inputs}
         network = compiled_network(path, threads=threads, shapes=shapes)
         self._request = network.create_infer_request()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,9 +9,10 @@ import numpy as np
 
 from packshot.contracts import MODELS, PIXELS, VIEW_SIZE
 from packshot.errors import ContractError
-from packshot.serving.backend import Array, StageContext, Tensors, python_model
+from packshot.serving.backend import Array, Tensors, python_model
 from packshot.serving.compiled_network import DEFAULT_MODEL_FILE, compiled_network
 from packshot.serving.niceness import stand_back
+from packshot.serving.stage_context import StageContext
 
 LARGEST_SIDE: Final = 1024
 """Longest side of a tile that direct callers may send: activations take 0.3 kB a pixel."""
@@ -26,14 +26,14 @@ class ImageNet:
 
     Which network it is, the model's folder says, which Triton wants to be the model's name.
 
-    Parameters in ``config.pbtxt``: ``model_file``, in the version folder; ``threads``, 0 for one
-    per core; ``side_multiple``, of which both sides must be multiples; ``niceness``.
+    Parameters in ``config.pbtxt``: ``model_file``, in the version folder; ``threads``, 0 for its
+    share of the cores; ``side_multiple``, of which both sides must be multiples; ``niceness``.
     """
 
     def __init__(self, context: StageContext) -> None:
         self.spec = MODELS[context.version_directory.parent.name]
         path = context.version_directory / context.text("model_file", DEFAULT_MODEL_FILE)
-        threads = context.count("threads", 0) or len(os.sched_getaffinity(0))
+        threads = context.threads()
         self._side_multiple = context.count("side_multiple", 1) or 1
         self._request = compiled_network(path, threads=threads).create_infer_request()
         self._output = self.spec.outputs[0].name

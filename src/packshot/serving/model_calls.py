@@ -10,8 +10,9 @@ import numpy as np
 
 from packshot.contracts import ModelSpec
 from packshot.errors import ModelCallError
-from packshot.serving.backend import Array, Stage, StageContext, Tensors, python_model
+from packshot.serving.backend import Array, Stage, Tensors, python_model
 from packshot.serving.called_models import CALLS_PARAMETER, NEWEST, read_calls
+from packshot.serving.stage_context import StageContext
 
 _NOT_LOADED: Final = ("is not ready", "not found")
 _OVERLOADED: Final = ("Exceeds maximum queue size", "Request timeout expired", "is stopping")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from packshot.serving.backend import StageContext
+from packshot.serving.stage_context import StageContext
 
 
 def stand_back(context: StageContext) -> None:

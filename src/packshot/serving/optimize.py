@@ -38,7 +38,7 @@ from packshot.imaging import (
 )
 from packshot.imaging.encoding import output_facts
 from packshot.policy import Verdict
-from packshot.serving.backend import StageContext, Tensors, bytes_tensor, item_bytes
+from packshot.serving.backend import Tensors, bytes_tensor, item_bytes
 from packshot.serving.model_calls import ModelCall, calling_model
 from packshot.serving.niceness import stand_back
 from packshot.serving.picture_requests import (
@@ -50,13 +50,14 @@ from packshot.serving.picture_requests import (
     served_restore,
 )
 from packshot.serving.quality_verdict import QualityVerdict
+from packshot.serving.stage_context import StageContext
 
 
 class Optimize:
     """Runs the loop of ``packshot.enhancement.optimization`` on served models.
 
     Parameters in ``config.pbtxt``: as for ``enhance``; ``max_rounds``, 0 for 4; ``min_gain``,
-    points of the score, empty for 0.5; ``policy_dir``, as for ``quality_verdict``.
+    points of the score, empty for 0.1; ``policy_dir``, as for ``quality_verdict``.
     """
 
     spec = OPTIMIZE

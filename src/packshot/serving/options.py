@@ -65,7 +65,8 @@ class TraceOptions:
     Attributes:
         rate: One request in this many is traced.
         mode: Triton's own JSON, or OpenTelemetry, which keeps the caller's traceparent.
-        destination: A file path for ``triton``, a collector URL for ``opentelemetry``.
+        destination: For ``triton`` a file path, to which the number of the trace is added; for
+            ``opentelemetry`` a collector URL.
     """
 
     destination: str

@@ -23,8 +23,9 @@ from packshot.errors import ContractError
 from packshot.imaging.encoding import DEFAULT_QUALITY, OutputFacts, OutputFormat, OutputOptions
 from packshot.imaging.limits import Limits
 from packshot.imaging.tiling import Tiling
-from packshot.serving.backend import Array, StageContext, Tensors, bytes_tensor, item_bytes
+from packshot.serving.backend import Array, Tensors, bytes_tensor, item_bytes
 from packshot.serving.model_calls import ModelCall
+from packshot.serving.stage_context import StageContext
 
 ENHANCEMENT_LIMITS: Final = Limits(max_pixels=24_000_000)
 """Above it a CPU computes for minutes, and the pixels of a request take more than 0.2 GB."""

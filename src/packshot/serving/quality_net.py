@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,9 @@ import numpy as np
 import openvino as ov
 
 from packshot.contracts import QUALITY_NET
-from packshot.serving.backend import Array, StageContext, Tensors, python_model
+from packshot.serving.backend import Array, Tensors, python_model
 from packshot.serving.compiled_network import DEFAULT_MODEL_FILE, compiled_network
+from packshot.serving.stage_context import StageContext
 
 
 class QualityNet:
@@ -21,15 +21,16 @@ class QualityNet:
     tensor buys nothing on a CPU: with two threads, 16 images took 25/s as one batch and 47/s
     as single images on two streams, and every new batch size cost up to 1.7 s when first seen.
 
-    Parameters in ``config.pbtxt``: ``model_file``, in the version folder; ``threads``, 0 for one
-    per core; ``streams``, images side by side when there are several, 0 for one per thread.
+    Parameters in ``config.pbtxt``: ``model_file``, in the version folder; ``threads``, 0 for its
+    share of the cores; ``streams``, images side by side when there are several, 0 for one per
+    thread.
     """
 
     spec = QUALITY_NET
 
     def __init__(self, context: StageContext) -> None:
         path = context.version_directory / context.text("model_file", DEFAULT_MODEL_FILE)
-        threads = context.count("threads", 0) or len(os.sched_getaffinity(0))
+        threads = context.threads()
         streams = min(context.count("streams", 0) or threads, threads)
         # A fixed shape runs a quarter faster than a dynamic one.
         shapes = {tensor.name: (1, *tensor.shape) for tensor in QUALITY_NET.inputs}

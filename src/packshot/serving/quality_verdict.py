@@ -25,14 +25,8 @@ from packshot.contracts import (
 )
 from packshot.errors import ContractError
 from packshot.policy import Verdict, judge, load_policy
-from packshot.serving.backend import (
-    StageContext,
-    Tensors,
-    bytes_tensor,
-    item_bytes,
-    named_item,
-    python_model,
-)
+from packshot.serving.backend import Tensors, bytes_tensor, item_bytes, named_item, python_model
+from packshot.serving.stage_context import StageContext
 
 
 class QualityVerdict:

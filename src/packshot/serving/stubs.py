@@ -13,6 +13,8 @@ STOPPED_OR_DEAD: Final = frozenset("TtZX")
 """States, as in ``/proc/PID/stat``, in which a process answers nobody."""
 
 _REGION_ARGUMENT, _SERVER_ARGUMENT, _INSTANCE_ARGUMENT = 2, 5, 8
+_CPU_FIELDS = slice(11, 13)
+"""In user mode and in the kernel, among the fields of ``_stat_fields``."""
 _INSTANCE = re.compile(r"(?P<model>.+)_\d+_\d+$")
 
 
@@ -43,6 +45,18 @@ def process_ids() -> list[int]:
 def process_state(pid: int) -> str:
     """The one-letter state of ``/proc/PID/stat``; empty if there is no such process."""
     return (_stat_fields(pid) or [""])[0]
+
+
+def parent_of(pid: int) -> int | None:
+    """The process that started it, or has taken it over; ``None`` if there is no such process."""
+    fields = _stat_fields(pid)
+    return int(fields[1]) if fields else None
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that the process has used; 0 if there is no such process."""
+    fields = _stat_fields(pid)
+    return sum(map(int, fields[_CPU_FIELDS])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
 
 def find_stubs() -> list[Stub]:

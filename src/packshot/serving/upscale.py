@@ -9,7 +9,7 @@ from packshot.contracts import IMAGE, PIXELS, SCALE, SCALES, UPSCALE, UPSCALE_NE
 from packshot.enhancement.upscaling import UPSCALE_TILING, upscale
 from packshot.errors import ContractError, ImageTooLargeError
 from packshot.imaging import DecodedImage, decode, encode, read_rights
-from packshot.serving.backend import StageContext, Tensors, item_bytes
+from packshot.serving.backend import Tensors, item_bytes
 from packshot.serving.model_calls import ModelCall, calling_model
 from packshot.serving.niceness import stand_back
 from packshot.serving.picture_requests import (
@@ -20,6 +20,7 @@ from packshot.serving.picture_requests import (
     read_options,
     read_tiling,
 )
+from packshot.serving.stage_context import StageContext
 
 MAX_OUTPUT_PIXELS: Final = 64_000_000
 

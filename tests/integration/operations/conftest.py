@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
-import re
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -19,89 +15,24 @@ import pytest
 import tritonclient.grpc as triton_grpc
 from tritonclient.utils import InferenceServerException
 
-from packshot.serving.ports import free_ports
-from packshot.serving.stubs import Stub, find_stubs, process_ids
+from packshot.serving.replica import Replica
+from packshot.serving.stubs import parent_of, process_ids, process_state
 
 FAMILY = ("decode_image", "quality", "quality_net", "quality_verdict")
 PATIENCE_S = 90.0
 
 
-class Replica:
-    """``packshot-serve --supervise`` in a process of its own."""
-
-    def __init__(self, repository: Path, *options: str) -> None:
-        self.grpc, self.http, self.metrics, self.health = free_ports(4)
-        self._command = self._command_line(repository, options)
-        self.process = self._start()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def start_again(self) -> None:
-        self.process = self._start()
-
-    def stop(self) -> int:
-        self.process.terminate()
-        try:
-            return self.process.wait(PATIENCE_S)
-        finally:
-            self.process.kill()
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.grpc}"
-
-    def _command_line(self, repository: Path, options: tuple[str, ...]) -> list[str]:
-        program = shutil.which("packshot-serve", path=str(Path(sys.executable).parent))
-        assert program is not None
-        return [
-            program,
-            "--supervise",
-            f"--model-repository={repository}",
-            f"--grpc-port={self.grpc}",
-            f"--http-port={self.http}",
-            f"--metrics-port={self.metrics}",
-            f"--health-port={self.health}",
-            *options,
-        ]
-
-    def get(self, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.health, timeout=20)
-        with closing(connection):
-            try:
-                connection.request("GET", path)
-                answer = connection.getresponse()
-                return answer.status, answer.read().decode()
-            except OSError as error:
-                return 0, str(error)
-
-    def is_ready(self) -> bool:
-        return self.get("/health/ready")[0] == 200
-
-    def counter(self, pattern: str) -> float:
-        """Sum of the metrics whose lines match."""
-        lines = self.get("/metrics")[1].splitlines()
-        return sum(float(line.split()[-1]) for line in lines if re.match(pattern, line))
+class WatchedReplica(Replica):
+    """A replica whose server tests kill."""
 
     def tritonserver(self) -> int:
+        """Process id of the server it has now."""
         (pid,) = (
             pid
             for pid in process_ids()
-            if f"--grpc-port={self.grpc}".encode() in command_of(pid).split(b"\0")
-            and command_of(pid).split(b"\0")[0].endswith(b"tritonserver")
+            if parent_of(pid) == self.process.pid and process_state(pid) not in ("", "Z")
         )
         return pid
-
-    def stubs(self, model: str) -> list[Stub]:
-        server = self.tritonserver()
-        return [stub for stub in find_stubs() if stub.parent == server and stub.model == model]
-
-
-def command_of(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
@@ -109,6 +40,13 @@ def wait_until(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
+
+
+def stop_all(replicas: list[WatchedReplica]) -> list[int]:
+    """Side by side, as each drains for some seconds; their exit statuses."""
+    for replica in replicas:
+        replica.process.terminate()
+    return [replica.process.wait(PATIENCE_S) for replica in replicas]
 
 
 class Load:
@@ -191,18 +129,16 @@ def family(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def start_replica(family: Path) -> Iterator[Callable[..., Replica]]:
+def start_replica(family: Path) -> Iterator[Callable[..., WatchedReplica]]:
     """Starts replicas, and stops them after the module's tests."""
     started = []
 
-    def start(*options: str) -> Replica:
-        started.append(Replica(family, *options))
+    def start(*options: str) -> WatchedReplica:
+        started.append(WatchedReplica(family, *options))
         return started[-1]
 
     yield start
-    for replica in started:
-        if replica.process.poll() is None:
-            replica.stop()
+    stop_all(started)
 
 
 @pytest.fixture
@@ -215,3 +151,9 @@ def put_load(photo_files: dict[str, bytes]) -> Callable[..., Load]:
 def wait() -> Callable[..., None]:
     """Waits until a condition holds."""
     return wait_until
+
+
+@pytest.fixture(scope="session")
+def stop_replicas() -> Callable[[list[WatchedReplica]], list[int]]:
+    """Stops several replicas at once."""
+    return stop_all

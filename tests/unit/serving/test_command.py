@@ -127,7 +127,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ),
     (
         {"trace": TraceOptions(destination="/t.json", mode="triton")},
-        ["--trace-config=triton,file=/t.json"],
+        ["--trace-config=triton,file=/t.json", "--trace-config=triton,log-frequency=1"],
     ),
     ({"extra_args": ("--http-thread-count=4",)}, ["--http-thread-count=4"]),
 ]

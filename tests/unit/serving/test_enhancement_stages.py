@@ -27,9 +27,10 @@ from packshot.errors import (
 )
 from packshot.imaging import decode
 from packshot.policy import Verdict
-from packshot.serving.backend import StageContext, Tensors, checked_request
+from packshot.serving.backend import Tensors, checked_request
 from packshot.serving.enhance import Enhance
 from packshot.serving.optimize import Optimize
+from packshot.serving.stage_context import StageContext
 from packshot.serving.upscale import Upscale
 
 Picture = npt.NDArray[np.uint8]
@@ -279,7 +280,7 @@ def test_standing_back_covers_all_threads() -> None:
     program = """
 import os, threading
 from pathlib import Path
-from packshot.serving.backend import StageContext
+from packshot.serving.stage_context import StageContext
 from packshot.serving.niceness import stand_back
 gate = threading.Event()
 for _ in range(2):

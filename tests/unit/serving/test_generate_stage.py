@@ -15,9 +15,10 @@ from PIL import Image
 
 from packshot.contracts import GENERATE, GENERATOR_NET, ModelSpec
 from packshot.errors import ContractError, ModelCallError, RequestCancelledError
-from packshot.serving.backend import StageContext, Tensors, checked_request
+from packshot.serving.backend import Tensors, checked_request
 from packshot.serving.generate import Generate
 from packshot.serving.sending import SendingAdapter
+from packshot.serving.stage_context import StageContext
 
 Array = npt.NDArray[Any]
 

@@ -102,6 +102,8 @@ def test_overload_is_refused_not_queued_for_ever(name: str, variant: str | None)
     assert policy.max_queue_size > 0
     assert policy.timeout_action == policy.REJECT
     assert 0 < policy.default_timeout_microseconds <= 30_000_000
+    # With both, Triton miscounts its idle instances for ever (triton-inference-server #8870).
+    assert batching.max_queue_delay_microseconds == 0
 
 
 def test_ensemble_passes_every_tensor_on() -> None:

@@ -31,7 +31,7 @@ from packshot.serving.supervision.goldens import check_golden_answer, golden_inp
 from packshot.serving.supervision.metrics import SupervisorMetrics
 from packshot.serving.supervision.options import SupervisorOptions
 from packshot.serving.supervision.prober import ModelProber
-from packshot.serving.supervision.watch import ModelWatch, ModelWatches
+from packshot.serving.supervision.watch import ModelWatch, ModelWatches, with_steps
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -42,6 +42,12 @@ def test_golden_inputs_keep_to_the_contract_and_never_repeat(model: str) -> None
     checked_request(MODELS[model], first)
     same = [np.array_equal(first[name], second[name]) for name in first]
     assert not all(same), "a response cache would answer"
+
+
+def test_only_generators_are_sent_what_makes_them_cheap() -> None:
+    """Enlarging has a SCALE like theirs, of which 1 is none: it failed every probe."""
+    assert set(golden_inputs("generate", 1) or ()) == {"CATEGORY", "SEED", "SCALE"}
+    assert set(golden_inputs("upscale", 1) or ()) == {"IMAGE"}
 
 
 def test_marked_pictures_are_the_same_picture() -> None:
@@ -105,9 +111,13 @@ class Server:
         self.error: Exception | None = None
         self.computed = 0
         self.grows = 0
+        self.now_s = 100.0
+        self.takes_s = 0.001
+        self.cpu_share = 0.0
 
     def infer(self, model: str, _inputs: Any) -> dict[str, Any]:
         self.computed += self.grows
+        self.now_s += self.takes_s
         if self.error is not None:
             raise self.error
         return answer_of(model)
@@ -128,6 +138,8 @@ def prober(server: Server, model: str = "quality_net") -> ModelProber:
         lambda _timeout_s: server,  # type: ignore[arg-type, return-value]
         SupervisorOptions(),
         SupervisorMetrics(),
+        lambda: server.now_s * server.cpu_share,
+        clock=lambda: server.now_s,
     )
 
 
@@ -147,13 +159,44 @@ def test_what_a_probe_finds(error: Exception | None, kind: str) -> None:
     assert prober(server).probe().kind == kind
 
 
-@pytest.mark.parametrize("words", ["Exceeds maximum queue size", "Request timeout expired"])
-def test_a_model_with_a_long_queue_is_busy_only_while_it_computes(words: str) -> None:
+REFUSALS = (ServingError("Exceeds maximum queue size"), ServingError("Request timeout expired"))
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=str)
+def test_a_full_queue_is_no_fault_while_batches_are_finished(refusal: ServingError) -> None:
+    """The refusal itself takes a millisecond, in which none is."""
     server = Server()
-    server.error = ServingError(words)
-    assert not prober(server).probe().good
+    asked = prober(server)
+    assert asked.probe().kind == "ok"
+    server.error = refusal
+    for _ in range(20):
+        server.now_s += 1.0
+        server.computed += 1
+        assert asked.probe().kind == "busy"
+    server.now_s += 1.0
+    assert not asked.probe().good, "it hangs"
+
+
+@pytest.mark.parametrize(
+    ("error", "takes_s"), [(REFUSALS[0], 0.001), (UnreachableError("deadline"), 2.0)], ids=str
+)
+def test_a_model_that_computes_one_long_batch_is_busy_for_some_seconds(
+    error: ServingError, takes_s: float
+) -> None:
+    server = Server()
+    asked = prober(server)
+    assert asked.probe().kind == "ok"
+    server.error, server.takes_s, server.cpu_share = error, takes_s, 0.1
+    kinds = []
+    for _ in range(20):
+        server.now_s += 1.0
+        kinds.append(asked.probe().kind)
+    last = len(kinds) - kinds[::-1].index("busy")
+    assert 5.0 < last * (1.0 + takes_s) < 15.0, "an endless loop computes too"
+    assert "busy" not in kinds[last:]
     server.grows = 1
-    assert prober(server).probe().kind == "busy"
+    server.computed += 1
+    assert asked.probe().kind == "busy", "it has finished a batch"
 
 
 def test_models_outside_the_contracts_are_asked_whether_they_are_ready() -> None:
@@ -196,6 +239,16 @@ def test_an_ensemble_is_not_blamed_for_its_step() -> None:
         assert [f.model for f in watches.without_innocent(list(faults.values()))] == ["quality_net"]
         assert watches.dependants_of("quality_net") == ["quality"]
         assert board.is_healthy("quality") is False
+
+
+def test_what_a_model_calls_comes_with_it() -> None:
+    steps = {"optimize": ("enhance",), "enhance": ("net", "quality"), "quality": ("net",)}
+    assert with_steps(["optimize"], lambda model: steps.get(model, ())) == (
+        "optimize",
+        "enhance",
+        "net",
+        "quality",
+    )
 
 
 STUB = """
@@ -243,6 +296,18 @@ def test_stub_that_died_or_stopped(
     assert census.end(found[0].pids) == ["region"]
     assert stub.wait(10) == -signal.SIGKILL
     assert not census.look()
+
+
+def test_cpu_time_of_stubs_tells_work_from_hanging(stub: subprocess.Popen[bytes]) -> None:
+    census = StubCensus(os.getpid())
+    wait_until(lambda: not census.look() and bool(census.pids_of("net")))
+    wait_until(lambda: census.cpu_seconds(["another", "net"]) > 0)
+    stub.send_signal(signal.SIGSTOP)
+    time.sleep(0.1)
+    used_s = census.cpu_seconds(["net"])
+    time.sleep(0.1)
+    assert census.cpu_seconds(["net"]) == used_s > 0
+    assert census.cpu_seconds(["another"]) == 0
 
 
 def test_stub_that_was_unloaded_is_no_fault(stub: subprocess.Popen[bytes]) -> None:

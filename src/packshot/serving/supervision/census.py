@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from packshot.serving.shared_memory import remove_regions
-from packshot.serving.stubs import STOPPED_OR_DEAD, Stub, find_stubs, process_state
+from packshot.serving.stubs import STOPPED_OR_DEAD, Stub, cpu_seconds, find_stubs, process_state
 from packshot.serving.supervision.metrics import FaultKind
 
 _LOOKS: Final = 2
@@ -85,7 +85,12 @@ class StubCensus:
 
     def pids_of(self, model: str) -> tuple[int, ...]:
         """All known stubs of a model."""
-        return tuple(pid for pid, stub in self._stubs.items() if stub.model == model)
+        # Also asked by the threads that probe.
+        return tuple(pid for pid, stub in list(self._stubs.items()) if stub.model == model)
+
+    def cpu_seconds(self, models: Iterable[str]) -> float:
+        """CPU time that the stubs of these models have used."""
+        return sum(cpu_seconds(pid) for model in models for pid in self.pids_of(model))
 
     def end(self, pids: Iterable[int]) -> list[str]:
         """Kill stubs, also stopped ones, and watch them no more.

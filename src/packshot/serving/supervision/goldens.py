@@ -27,7 +27,7 @@ from packshot.imaging import Limits, facts_to_json, prepare
 from packshot.serving.backend import NUMPY_DTYPES, Array, Tensors, bytes_tensor
 from packshot.serving.endpoint import TINY_PNG
 
-_FIXED: Final = (SEED, GENERATION_SCALE)
+_OF_GENERATORS: Final = (SEED, GENERATION_SCALE)
 """Optional inputs that are sent, so that a generated picture is new, and costs little."""
 
 _IEND: Final = b"\0\0\0\0IEND"
@@ -46,10 +46,12 @@ def golden_inputs(model: str, turn: int) -> Tensors | None:
     spec = MODELS.get(model)
     if spec is None:
         return None
+    # By the model, not the tensor alone: enlarging has a SCALE too, which must not be 1.
+    generates = CATEGORY in spec.inputs
     return {
         tensor.name: _value(tensor, turn)
         for tensor in spec.inputs
-        if not tensor.optional or tensor in _FIXED
+        if not tensor.optional or (generates and tensor in _OF_GENERATORS)
     }
 
 

@@ -23,6 +23,11 @@ _OVERLOAD: Final = ("maximum queue size", "timeout expired")
 _SLOW_TIMES: Final = 10.0
 _SHARE_OF_TIME: Final = 20.0
 _MEMORY: Final = 0.8
+_WORKING_SHARE: Final = 0.02
+"""Of a CPU core: a model that hangs uses none; one on a starved machine gets little."""
+_UNKNOWN: Final = -1
+_LONGEST_BATCH_S: Final = 10.0
+"""How long a model that computes may finish nothing: one in an endless loop computes too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +50,15 @@ class ProbeResult:
         return self.kind in ("ok", "busy")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What a model has done so far: batches that it finished, and CPU time."""
+
+    at_s: float
+    executions: int
+    cpu_s: float
+
+
 class ModelProber:
     """Proves that one model answers.
 
@@ -53,6 +67,8 @@ class ModelProber:
         connect: Opens a way to the server with a time limit in seconds.
         options: How patient to be.
         metrics: Where times and failures are counted.
+        cpu_seconds: CPU time that the processes of the model, and of those it calls, have used.
+        clock: Seconds that only ever grow.
     """
 
     def __init__(
@@ -61,11 +77,18 @@ class ModelProber:
         connect: Callable[[float], Endpoint],
         options: SupervisorOptions,
         metrics: SupervisorMetrics,
+        cpu_seconds: Callable[[], float] = lambda: 0.0,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
         self._connect = connect
         self._options = options
         self._metrics = metrics
+        self._cpu_seconds = cpu_seconds
+        self._clock = clock
+        self._last_work: _Work | None = None
+        self._in_doubt_since: float | None = None
         self._turns = itertools.count(time.time_ns() // 1000)
         self._usual_s = 0.0
 
@@ -82,22 +105,40 @@ class ModelProber:
     def probe(self) -> ProbeResult:
         """Ask once."""
         endpoint = self._connect(self.timeout_s)
-        computed = self._executions(endpoint)
-        started = time.monotonic()
+        before = self._work(endpoint)
+        earlier, self._last_work = self._last_work or before, before
         result = self._ask(endpoint)
-        took = time.monotonic() - started
+        took = self._clock() - before.at_s
         if result.kind == "ok":
             self._metrics.probe_seconds.labels(self.model).observe(took)
             self._usual_s = _MEMORY * self._usual_s + (1 - _MEMORY) * took
+            self._in_doubt_since = None
             return result
         overloaded = any(words in result.reason for words in _OVERLOAD)
         if result.kind == "unreachable" or overloaded:
-            after = self._executions(endpoint)
-            if computed is not None and after is not None and after > computed:
+            # A full queue refuses within a millisecond, in which no model gets on.
+            since = earlier if overloaded else before
+            if self._gets_on(since, self._work(endpoint)):
                 # Only the probe has to wait: a long queue is no fault, and mending would lose it.
                 return ProbeResult(kind="busy")
         self._metrics.probe_failures.labels(self.model, result.kind).inc()
         return result
+
+    def _gets_on(self, since: _Work, now: _Work) -> bool:
+        if now.executions > since.executions >= 0:
+            self._in_doubt_since = None
+            return True
+        if now.cpu_s - since.cpu_s <= _WORKING_SHARE * (now.at_s - since.at_s):
+            return False
+        self._in_doubt_since = self._in_doubt_since or since.at_s
+        return now.at_s - self._in_doubt_since < _LONGEST_BATCH_S
+
+    def _work(self, endpoint: Endpoint) -> _Work:
+        try:
+            executions = endpoint.executions(self.model)
+        except ServingError:
+            executions = _UNKNOWN
+        return _Work(at_s=self._clock(), executions=executions, cpu_s=self._cpu_seconds())
 
     def _ask(self, endpoint: Endpoint) -> ProbeResult:
         inputs = golden_inputs(self.model, next(self._turns))
@@ -122,12 +163,6 @@ class ModelProber:
                 return _failed("stub", error)
             return _failed("absent" if any(w in text for w in _ABSENT) else "error", error)
         return ProbeResult(kind="ok")
-
-    def _executions(self, endpoint: Endpoint) -> int | None:
-        try:
-            return endpoint.executions(self.model)
-        except ServingError:
-            return None
 
 
 def _failed(kind: ProbeKind, reason: object) -> ProbeResult:

@@ -21,7 +21,7 @@ from packshot.serving.supervision.mending import Mender
 from packshot.serving.supervision.metrics import RestartReason, SupervisorMetrics
 from packshot.serving.supervision.options import SupervisorOptions
 from packshot.serving.supervision.prober import ModelProber
-from packshot.serving.supervision.watch import ModelWatch, ModelWatches
+from packshot.serving.supervision.watch import ModelWatch, ModelWatches, with_steps
 
 _RESTART_PATIENCE_S = 2.0
 
@@ -113,12 +113,12 @@ class Supervisor:
             return need
 
     def _look_after(self, server: TritonProcess, pool: Executor) -> NoReturn:
-        watches = self._watches(server, pool)
         census = StubCensus(server.pid)
+        watches = self._watches(server, census, pool)
         control = endpoint_of(server.endpoint_config, self.options.mend_timeout_s)
         mender = Mender(control, census, watches, self.options, self.metrics, self._say)
-        self.board.expect(server.models)
-        self.metrics.expect(server.models)
+        self.board.expect(watches.models)
+        self.metrics.expect(watches.models)
         while True:
             self.board.beat()
             self._check_process(server, census)
@@ -132,13 +132,20 @@ class Supervisor:
             self._time_outage()
             time.sleep(self.options.tick_s)
 
-    def _watches(self, server: TritonProcess, pool: Executor) -> ModelWatches:
+    def _watches(self, server: TritonProcess, census: StubCensus, pool: Executor) -> ModelWatches:
         connect = partial(callers_endpoint_of, server.endpoint_config)
+        steps = _steps(server)
         probers = [
-            ModelProber(model, connect, self.options, self.metrics) for model in server.models
+            ModelProber(
+                model,
+                connect,
+                self.options,
+                self.metrics,
+                partial(census.cpu_seconds, with_steps([model], steps.__getitem__)),
+            )
+            for model in steps
         ]
         watches = {prober.model: ModelWatch(prober, pool) for prober in probers}
-        steps = {model: _steps(server, model) for model in server.models}
         return ModelWatches(watches, steps, self.options, self.board)
 
     def _check_process(self, server: TritonProcess, census: StubCensus) -> None:
@@ -223,10 +230,15 @@ def _merged(seen: list[Fault], shown: list[Fault]) -> list[Fault]:
     return list({fault.model: fault for fault in [*shown, *seen]}.values())
 
 
-def _steps(server: TritonProcess, model: str) -> tuple[str, ...]:
+def _steps(server: TritonProcess) -> dict[str, tuple[str, ...]]:
+    """What each model calls; with the models that were asked for come those they call."""
     config = server.config
-    try:
-        path = config_path(config.model_repository / model, config.model_config_name)
-        return ensemble_steps(read_config(path))
-    except ModelRepositoryError:
-        return ()
+
+    def steps_of(model: str) -> tuple[str, ...]:
+        try:
+            path = config_path(config.model_repository / model, config.model_config_name)
+            return ensemble_steps(read_config(path))
+        except ModelRepositoryError:
+            return ()
+
+    return {model: steps_of(model) for model in with_steps(server.models, steps_of)}

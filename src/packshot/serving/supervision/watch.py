@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 
 from packshot.serving.supervision.board import HealthBoard
@@ -82,6 +82,11 @@ class ModelWatches:
         self._options = options
         self._board = board
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that are watched."""
+        return tuple(self._watches)
+
     def __getitem__(self, model: str) -> ModelWatch:
         return self._watches[model]
 
@@ -118,3 +123,13 @@ class ModelWatches:
         """Have all models probed anew."""
         for watch in self._watches.values():
             watch.reset()
+
+
+def with_steps(
+    models: Iterable[str], steps_of: Callable[[str], tuple[str, ...]]
+) -> tuple[str, ...]:
+    """The models, those they call, those that these call, and so on."""
+    found = list(models)
+    for model in found:  # Grows while it is walked.
+        found += [step for step in steps_of(model) if step not in found]
+    return tuple(found)
