@@ -23,10 +23,11 @@ import pytest
 
 from packshot.contracts import QUALITY_VERDICT
 from packshot.imaging import facts_to_json, prepare
-from packshot.serving.backend import StageContext, bytes_tensor
+from packshot.serving.backend import bytes_tensor
 from packshot.serving.options import ServerConfig
 from packshot.serving.process import TritonProcess
 from packshot.serving.quality_verdict import QualityVerdict
+from packshot.serving.stage_context import StageContext
 from packshot_loadtest import cli
 from packshot_loadtest.arrivals import Pattern
 from packshot_loadtest.execution import execute
