@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from packshot.enhancement.finishing import Finish, finished
 from packshot.imaging.views import global_view
 from packshot.models.restoration import RestoreNet, apply_tone
 from packshot.models.upscaling import UpscaleNet
@@ -76,6 +77,14 @@ def stripe_frequency(picture: PixelArray) -> int:
     return int(np.abs(np.fft.rfft(profile - profile.mean())).argmax())
 
 
+def overshoot(picture: PixelArray, drawn: PixelArray) -> float:
+    """How far pixels lie outside the darkest and the brightest drawn, grey levels RMS."""
+    found, truth = picture.astype(float), drawn.astype(float)
+    below = np.maximum(truth.min(axis=(0, 1)) - found, 0.0)
+    above = np.maximum(found - truth.max(axis=(0, 1)), 0.0)
+    return float(np.sqrt(np.mean((below + above) ** 2)))
+
+
 @pytest.fixture(scope="module")
 def restorer() -> RestoreNet:
     return load_restore_net(WEIGHTS / "restore.safetensors")
@@ -110,6 +119,24 @@ def test_restoring_distorts_neither_text_nor_stripes(
     assert error(restored, truth) <= TOLERANCE * error(before, truth)
     if period is not None:
         assert stripe_frequency(restored) == stripe_frequency(drawn)
+
+
+@pytest.mark.parametrize("own_detail", [0.25, 0.5])
+@pytest.mark.parametrize("kind", SPOILT)
+@pytest.mark.parametrize("period", [None, *PERIODS])
+def test_finishing_distorts_neither_text_nor_stripes(
+    restorer: RestoreNet, kind: str, period: int | None, own_detail: float
+) -> None:
+    """What ``optimize`` makes of them."""
+    drawn = printed_text() if period is None else stripes(period)
+    spoilt = spoil(drawn, kind)
+    truth, before = (toned_alike(restorer, p, spoilt) for p in (drawn, spoilt))
+    crisp = finished(before, restore(restorer, spoilt), Finish(own_detail=own_detail))
+    assert error(crisp, truth) <= TOLERANCE * error(before, truth)
+    if period is not None:
+        assert stripe_frequency(crisp) == stripe_frequency(drawn)
+    # No halo: no pixel leaves the range of the print, beyond what was outside it already.
+    assert overshoot(crisp, truth) <= TOLERANCE * overshoot(before, truth) + 1.0
 
 
 def test_restoring_invents_nothing_on_plain_cloth(restorer: RestoreNet) -> None:

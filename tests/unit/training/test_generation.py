@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from packshot.errors import TrainingError
 from packshot.models.generator import Generator, GeneratorConfig
-from packshot.models.weights import load_weights, weights_metadata
+from packshot.models.weights import load_generator, load_weights, weights_metadata
 from packshot.training import cli
 from packshot.training.generation.augmentation import augmented
 from packshot.training.generation.discriminator import Discriminator
@@ -153,6 +153,22 @@ def test_the_command_trains_and_writes_weights_that_load(
     generator = Generator(generator_smoke().network)
     load_weights(generator, run / "generator.safetensors")
     assert float(generator.mean_styles.abs().sum()) > 0
+
+
+def test_another_seed_is_another_training(packshots_folder: Path, tmp_path: Path) -> None:
+    trained = []
+    for run, seed in (("first", 3), ("again", 3), ("other", 4)):
+        options = {"--data": packshots_folder.parent, "--run": tmp_path / run, "--size": "smoke"}
+        options |= {"--threads": 1, "--steps": 1, "--seed": seed}
+        arguments = [str(part) for option in options.items() for part in option]
+        result = CliRunner().invoke(cli.app, ["generator", *arguments])
+        assert result.exit_code == 0, result.output
+        weights = tmp_path / run / "generator.safetensors"
+        assert weights_metadata(weights)["seed"] == str(seed)
+        trained.append(load_generator(weights).state_dict())
+    first, again, other = trained
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
 def test_an_unknown_size_is_refused() -> None:

@@ -31,7 +31,9 @@ from packshot.training.evaluation.generator_features import (
 from packshot.training.evaluation.generator_judges import JUDGES, read_real
 from packshot.training.evaluation.generator_pixel_judge import pixel_judge
 from packshot.training.evaluation.generator_samples import draw_samples, pictures_seen
+from packshot.training.evaluation.generator_spread import spread
 from packshot.training.generation.dcgan import DcganConfig, DcganGenerator
+from packshot.training.generation.packshots import Packshots
 
 
 def normal(count: int, width: int = 6, *, seed: int = 0, shift: float = 0.0) -> FloatArray:
@@ -112,6 +114,29 @@ def test_copies_are_found_mirrored_or_not() -> None:
     assert near.suspicious == 1.0
     assert near.quantiles["nearest"] < 0.5
     assert nearness(other, other).suspicious <= 0.02
+
+
+def test_spread_is_that_of_its_definition() -> None:
+    flat = np.zeros((4, 64, 64, 3), np.uint8)
+    flat[1], flat[2], flat[3] = 40, 100, 100  # of two categories: 20 from their mean, and alike
+    found = spread(Packshots(pictures=flat, categories=np.array([0, 0, 5, 5]), names=("",) * 4))
+    assert set(found) == {CATEGORIES[0], CATEGORIES[5], "all"}
+    # Two of unknown mean stand for a deviation of their distance over the root of two.
+    assert found[CATEGORIES[0]].value == pytest.approx(20 * np.sqrt(2))
+    assert found[CATEGORIES[5]].value == 0
+    assert found["all"].value == pytest.approx(10 * np.sqrt(2))
+
+
+def test_spread_does_not_depend_on_the_count_and_has_an_interval() -> None:
+    rng = np.random.default_rng(0)
+    pictures = np.broadcast_to(rng.integers(0, 256, (400, 1, 1, 1), np.uint8), (400, 64, 64, 3))
+    categories, names = np.zeros(400, np.int64), ("",) * 400
+    whole = Packshots(pictures=pictures, categories=categories, names=names)
+    few = [spread(whole.chosen(rng.choice(400, 4)))["all"].value for _ in range(100)]
+    expected = spread(whole)["all"]
+    assert np.mean(few) == pytest.approx(expected.value, rel=0.1)
+    assert expected.low < expected.value < expected.high
+    assert expected.high - expected.low < 0.15 * expected.value
 
 
 def test_nearest_is_euclidean() -> None:
@@ -261,6 +286,8 @@ def test_the_command_measures_and_reports(
             "density",
             "coverage",
         }
+        for spreads in (report["spread"], full["spread"]):
+            assert set(spreads) == {*CATEGORIES, "all"}
         for recognition in (report["recognition"][judge], served["recognition"][judge]):
             assert set(recognition["by_category"]) == set(CATEGORIES)
     assert "real, held out" in report["copies"]["by_pixels"]
@@ -313,4 +340,5 @@ def test_a_training_is_measured_through_time(
     stages = json.loads((tmp_path / "report" / "report.json").read_text())["stages"]
     assert [stage["step"] for stage in stages] == [2, 6]
     assert stages[0]["recognised"] == stages[1]["recognised"]
+    assert stages[0]["spread"]["value"] > 0
     assert (tmp_path / "report" / "curves.png").is_file()

@@ -319,6 +319,13 @@ def test_a_run_of_another_recipe_is_not_resumed(packshots: Packshots, tmp_path: 
         trained(packshots, tmp_path, recipe)
 
 
+def test_a_run_of_another_seed_is_not_resumed(packshots: Packshots, tmp_path: Path) -> None:
+    recipe = generator_smoke()
+    trained(packshots, tmp_path, recipe)
+    with pytest.raises(TrainingError, match=r"begun with the seed 0, got 7: .*--seed 0"):
+        trained(packshots, tmp_path, dataclasses.replace(recipe, steps=6, seed=7))
+
+
 def test_a_checkpoint_of_other_sizes_is_refused(packshots: Packshots, tmp_path: Path) -> None:
     recipe = generator_smoke()
     trained(packshots, tmp_path / "run", recipe)

@@ -23,8 +23,10 @@ from packshot.training.evaluation.generator_distances import SetDistance
 from packshot.training.evaluation.generator_features import FloatArray
 from packshot.training.evaluation.generator_judges import Advance, RealPackshots
 from packshot.training.evaluation.generator_samples import TRUNCATIONS, draw_samples
+from packshot.training.evaluation.generator_spread import spread
 from packshot.training.generation.networks import AnyGenerator
 from packshot.training.generation.packshots import Packshots
+from packshot.training.metrics import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +36,12 @@ class SampleResult:
     Attributes:
         recognition: By judge.
         distances: By judge, then by category and of all.
+        spread: By category and of all, see ``spread``.
     """
 
     recognition: dict[str, Recognition]
     distances: dict[str, dict[str, SetDistance]]
+    spread: dict[str, Estimate]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +93,7 @@ class GeneratorEvaluation:
         recognition: Of real held-out pictures, by judge.
         floor: Distances of real training pictures to held-out ones, at the counts of the samples,
             by judge.
+        spread: Of real held-out pictures, by category and of all.
         generators: The first is the one in question.
         copies: Of the first.
         closest: The nearest pairs by features and by pixels, of the first.
@@ -99,6 +104,7 @@ class GeneratorEvaluation:
     samples: int
     recognition: dict[str, Recognition]
     floor: dict[str, dict[str, SetDistance]]
+    spread: dict[str, Estimate]
     generators: list[GeneratorResult]
     copies: Copies
     closest: dict[str, ClosestPairs]
@@ -154,6 +160,7 @@ def evaluate_generators(
             at[truncation] = SampleResult(
                 recognition={j.name: j.recognition(found[j.name], samples) for j in real.judges},
                 distances={j.name: j.distances(found[j.name], samples, draws) for j in real.judges},
+                spread=spread(samples),
             )
         results.append(
             GeneratorResult(
@@ -173,6 +180,7 @@ def evaluate_generators(
             for judge in real.judges
         },
         floor=floor,
+        spread=spread(real.held_back),
         generators=results,
         copies=copies,
         closest=closest,

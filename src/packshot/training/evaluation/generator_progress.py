@@ -30,6 +30,7 @@ from packshot.training.evaluation.generator_judges import (
     read_real,
 )
 from packshot.training.evaluation.generator_samples import draw_samples, pictures_seen
+from packshot.training.evaluation.generator_spread import spread
 from packshot.training.generation.networks import load_any_generator
 from packshot.training.metrics import Estimate
 from packshot.training.plotting import new_figure, save_figure
@@ -49,6 +50,7 @@ class Stage:
         pictures_seen: Real pictures shown until then, where the file says so.
         recognised: At the truncation that is served, by judge.
         distances: To real held-out pictures, at full variety, by judge.
+        spread: Within the categories, at full variety, see ``generator_spread``.
     """
 
     weights: Path
@@ -56,6 +58,7 @@ class Stage:
     pictures_seen: int | None
     recognised: dict[str, Estimate]
     distances: dict[str, dict[str, Estimate]]
+    spread: Estimate
 
 
 def generator_progress(
@@ -127,6 +130,7 @@ def measure_stages(
                 pictures_seen=pictures_seen(path),
                 recognised=recognised,
                 distances=distances,
+                spread=spread(varied)["all"],
             )
         )
         advance(number + 1, len(files))
@@ -138,11 +142,12 @@ def progress_table(stages: list[Stage]) -> Table:
     table = Table(
         title="Through the training",
         caption=f"recognised at truncation {DEFAULT_TRUNCATION}, by {' and by '.join(JUDGES)};"
-        f" distances at 1, on {FEATURES_NAME} but the FD of {PIXEL_JUDGE}; few samples: for"
-        " choosing weights, not for quoting",
+        f" distances at 1, on {FEATURES_NAME} but the FD of {PIXEL_JUDGE}, and spread at 1, of a"
+        " picture from its category's mean picture (0-255); few samples: for choosing weights, not"
+        " for quoting",
     )
     recognised = (f"recognised, {judge}" for judge in JUDGES)
-    headings = ("step", "pictures seen", *recognised, *MEASURES, f"FD, {PIXEL_JUDGE}")
+    headings = ("step", "pictures seen", *recognised, *MEASURES, f"FD, {PIXEL_JUDGE}", "spread")
     for heading in headings:
         table.add_column(heading, justify="right")
     for stage in stages:
@@ -154,6 +159,7 @@ def progress_table(stages: list[Stage]) -> Table:
             *(f"{stage.recognised[judge].value:.1%}" for judge in JUDGES),
             *(f"{distances[name].value:.2f}" for name in MEASURES),
             f"{stage.distances[PIXEL_JUDGE]['FD'].value:.2f}",
+            f"{stage.spread.value:.1f}",
         )
     return table
 

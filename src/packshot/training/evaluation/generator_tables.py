@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.table import Table
 
 from packshot.contracts import DEFAULT_TRUNCATION
-from packshot.training.evaluation.generator import (
-    GeneratorEvaluation,
-    GeneratorResult,
-)
+from packshot.training.evaluation.generator import GeneratorEvaluation
 from packshot.training.evaluation.generator_copies import QUANTILES, Nearness
 from packshot.training.evaluation.generator_distances import SetDistance
 from packshot.training.evaluation.generator_features import FEATURES_NAME
@@ -17,29 +16,28 @@ from packshot.training.evaluation.generator_samples import TRUNCATIONS
 from packshot.training.metrics import Estimate
 
 _KID_UNIT = 1000.0
+_DIGITS = {BACKBONE_JUDGE: 0, PIXEL_JUDGE: 2}
+"""Decimals of FD and KID, whose size goes with that of the features."""
 
 
 def generator_tables(evaluation: GeneratorEvaluation) -> list[Table]:
     """Every table."""
     return [
         summary_table(evaluation),
+        overall_table(evaluation),
         recognition_table(evaluation),
-        distance_table(evaluation),
+        *(distance_table(evaluation, judge) for judge in JUDGES),
         copies_table(evaluation),
     ]
 
 
 def summary_table(evaluation: GeneratorEvaluation) -> Table:
-    """A row for each generator and truncation, beside the floor."""
-    floor = {judge: found["all"] for judge, found in evaluation.floor.items()}
-    count = floor[BACKBONE_JUDGE].count
+    """A row for each generator and truncation, beside real pictures."""
     table = Table(
         title=f"Generated packshots beside {evaluation.held_back} real ones held out",
-        caption=f"KID (x1000), density and coverage on {FEATURES_NAME}, FD on those and on the last"
-        f" layer of {PIXEL_JUDGE}, {count} against {count}"
-        " pictures; FD is biased upwards by such counts, so compare it with the floor alone,"
-        " which are real training pictures at the same counts. Recognised: by classifiers trained"
-        " on real pictures, the mean of the categories; on the first line real held-out ones."
+        caption="Recognised: by classifiers trained on real pictures, the mean of the categories;"
+        " on the first line real held-out ones. Spread: of a picture from its category's mean"
+        " picture, root mean square, 0-255."
         f" {BACKBONE_JUDGE} has trained all generators but those of the recipes dcgan and"
         f" without-backbone: of those believe {PIXEL_JUDGE}, which has trained none."
         + ("" if _equally_long(evaluation) else " They have not all seen as many pictures."),
@@ -47,17 +45,15 @@ def summary_table(evaluation: GeneratorEvaluation) -> Table:
     table.add_column("pictures of", no_wrap=True)
     for heading in ("parameters", "pictures seen", "truncation"):
         table.add_column(heading, justify="right")
-    recognised = (f"recognised, {judge}" for judge in JUDGES)
-    for heading in (*recognised, "FD", "KID", "density", "coverage", f"FD, {PIXEL_JUDGE}"):
-        table.add_column(heading)
+    for heading in (*(f"recognised, {judge}" for judge in JUDGES), "spread"):
+        table.add_column(heading, no_wrap=True)
     table.add_row(
-        "real (floor)",
+        "real",
         "",
         "",
         "",
         *(_percent(evaluation.recognition[judge].overall) for judge in JUDGES),
-        *_measures(floor[BACKBONE_JUDGE]),
-        _measures(floor[PIXEL_JUDGE], digits=2)[0],
+        _interval(evaluation.spread["all"], digits=1),
     )
     for result in evaluation.generators:
         for truncation in TRUNCATIONS:
@@ -68,9 +64,33 @@ def summary_table(evaluation: GeneratorEvaluation) -> Table:
                 "unknown" if result.pictures_seen is None else f"{result.pictures_seen:,}",
                 f"{truncation:g}",
                 *(_percent(at.recognition[judge].overall) for judge in JUDGES),
-                *_measures(at.distances[BACKBONE_JUDGE]["all"]),
-                _measures(at.distances[PIXEL_JUDGE]["all"], digits=2)[0],
+                _interval(at.spread["all"], digits=1),
             )
+    return table
+
+
+def overall_table(evaluation: GeneratorEvaluation) -> Table:
+    """Distances of all categories together, in the space of each judge, with the floor."""
+    floor = {judge: found["all"] for judge, found in evaluation.floor.items()}
+    count = floor[BACKBONE_JUDGE].count
+    table = Table(
+        title="Distances to real held-out pictures, in the space of each judge",
+        caption=f"{BACKBONE_JUDGE}: {FEATURES_NAME}; {PIXEL_JUDGE}: its last layer. {count} against"
+        f" {count} pictures, mean and range of 95 % of the draws. FD is biased upwards by such"
+        " counts, so compare it with the floor alone, which are real training pictures at the same"
+        " counts.",
+    )
+    table.add_column("pictures of", no_wrap=True)
+    table.add_column("truncation", justify="right")
+    for judge in JUDGES:
+        for measure in (f"FD, {judge}", "KID x1000", "density", "coverage"):
+            table.add_column(measure)
+    table.add_row("real (floor)", "", *_all_measures(floor))
+    for result in evaluation.generators:
+        for truncation in TRUNCATIONS:
+            distances = result.at[truncation].distances
+            found = {judge: distances[judge]["all"] for judge in JUDGES}
+            table.add_row(result.name, f"{truncation:g}", *_all_measures(found))
     return table
 
 
@@ -100,10 +120,10 @@ def recognition_table(evaluation: GeneratorEvaluation) -> Table:
     return table
 
 
-def distance_table(evaluation: GeneratorEvaluation) -> Table:
-    """FD and KID by category at full variety, with the floor."""
+def distance_table(evaluation: GeneratorEvaluation, judge: str) -> Table:
+    """FD and KID by category at full variety, with the floor, in the space of a judge."""
     table = Table(
-        title=f"FD and KID (x1000) on {FEATURES_NAME} by category, truncation 1",
+        title=f"FD and KID (x1000) in the space of {judge} by category, truncation 1",
         caption="mean and range of 95 % of the draws, both sets of the stated count; the floor"
         " are real training pictures",
     )
@@ -113,9 +133,10 @@ def distance_table(evaluation: GeneratorEvaluation) -> Table:
     for name in names:
         for measure in ("FD", "KID"):
             table.add_column(f"{name} {measure}", no_wrap=True)
-    for category, floor in evaluation.floor[BACKBONE_JUDGE].items():
-        sets = [floor, *(_full(result)[category] for result in evaluation.generators)]
-        values = [text for found in sets for text in _measures(found)[:2]]
+    for category, floor in evaluation.floor[judge].items():
+        full = (result.at[1.0].distances[judge] for result in evaluation.generators)
+        sets = [floor, *(found[category] for found in full)]
+        values = [text for found in sets for text in _measures(found, _DIGITS[judge])[:2]]
         if category == "all":
             table.add_section()
         table.add_row(category, str(floor.count), *values)
@@ -147,11 +168,11 @@ def _equally_long(evaluation: GeneratorEvaluation) -> bool:
     return len({result.pictures_seen for result in evaluation.generators}) == 1
 
 
-def _full(result: GeneratorResult) -> dict[str, SetDistance]:
-    return result.at[1.0].distances[BACKBONE_JUDGE]
+def _all_measures(found: Mapping[str, SetDistance]) -> list[str]:
+    return [text for judge in JUDGES for text in _measures(found[judge], _DIGITS[judge])]
 
 
-def _measures(found: SetDistance, *, digits: int = 0) -> tuple[str, str, str, str]:
+def _measures(found: SetDistance, digits: int) -> tuple[str, str, str, str]:
     values = found.measures
     return (
         _interval(values["FD"], digits=digits),

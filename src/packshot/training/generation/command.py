@@ -39,6 +39,10 @@ def generator(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps in all, instead of the recipe's.")
     ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of all that is drawn, instead of the recipe's: another run."),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 2,
     init: Annotated[
@@ -61,6 +65,8 @@ def generator(
     recipe = GENERATOR_RECIPES[size]()
     if steps is not None:
         recipe = dataclasses.replace(recipe, steps=steps)
+    if seed is not None:
+        recipe = dataclasses.replace(recipe, seed=seed)
     run = run or Path("runs") / ("generator" if size == "small" else f"generator-{size}")
     trainer = GeneratorTrainer(recipe, train=train, run_folder=run, device=device)
     if init is not None and not trainer.has_checkpoint:

@@ -207,6 +207,7 @@ class GeneratorTrainer:
             "step": self.step,
             "pictures_seen": self.pictures_seen,
             "begun_from": self._begun_from,
+            "seed": self.recipe.seed,
         }
         for opponent in self.opponents:
             state[opponent.name] = opponent.network.state_dict()
@@ -220,6 +221,12 @@ class GeneratorTrainer:
             raise TrainingError(
                 f"{self._checkpoint_path} has no state of {', '.join(absent)}: it is of another"
                 " recipe; train into another --run, from these weights with --init if you like"
+            )
+        if state.get("seed", self.recipe.seed) != self.recipe.seed:
+            raise TrainingError(
+                f"{self._checkpoint_path} was begun with the seed {state['seed']}, got"
+                f" {self.recipe.seed}: go on with --seed {state['seed']}, or train into another"
+                " --run"
             )
         for opponent in self.opponents:
             opponent.network.load_state_dict(state[opponent.name])
