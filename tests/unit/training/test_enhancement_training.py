@@ -276,16 +276,16 @@ def test_pictures_of_any_size_are_restored_at_their_size(height: int, width: int
 
 @pytest.fixture(scope="module")
 def large_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten photos of each source, large enough for the recipes' windows."""
+    """Twenty photos of each source, as few as labels may be, large enough for the windows."""
     root = tmp_path_factory.mktemp("large")
-    coarse = np.random.default_rng(0).integers(0, 256, (10, 9, 12, 3), dtype=np.uint8)
+    coarse = np.random.default_rng(0).integers(0, 256, (20, 9, 12, 3), dtype=np.uint8)
     folders = ("bsds", "studio", "seller_photos", "biq2021/images")
     for folder in map(root.joinpath, folders):
         folder.mkdir(parents=True)
         for number, picture in enumerate(coarse):
             image = cv2.resize(picture, (400, 320), interpolation=cv2.INTER_CUBIC)
             cv2.imwrite(str(folder / f"ss03_{number}.jpg"), image)
-    labels = "".join(f"ss03_{number}.jpg,0.9\n" for number in range(10))
+    labels = "".join(f"ss03_{number}.jpg,{0.9 - number / 100}\n" for number in range(20))
     (root / "biq2021" / "mos.csv").write_text("file,mos\n" + labels)
     return root
 
