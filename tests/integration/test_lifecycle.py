@@ -60,7 +60,7 @@ def test_ready_in_seconds(own_config: Configure) -> None:
         assert time.monotonic() - started < 30
         assert server.models == ("decode_image", "quality", "quality_net", "quality_verdict")
         regions = regions_of(server.pid)
-        assert len(regions) == 4, "one for each model instance, of which the network has two"
+        assert len(regions) == 6, "one for each of the two processes of a model"
     assert server.returncode == 0
     assert not [name for name in regions if (SHARED_MEMORY / name).exists()]
 
@@ -141,7 +141,7 @@ def test_what_a_killed_server_leaves_is_removed_at_the_next_start(own_config: Co
         regions = regions_of(killed.pid)
         stubs = children_of(killed.pid)
         assert regions
-        assert len(stubs) == 4
+        assert len(stubs) == 6
         os.kill(killed.pid, signal.SIGKILL)
         wait_until(lambda: killed.returncode is not None)
         assert [name for name in regions if (SHARED_MEMORY / name).exists()] == regions
