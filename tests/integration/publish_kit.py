@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -98,8 +97,8 @@ _CALLER_MODEL = """import time
 import triton_python_backend_utils as pb_utils
 
 from packshot.contracts import ModelSpec, TensorSpec
-from packshot.serving.stage_context import StageContext
 from packshot.serving.model_calls import pinned_call
+from packshot.serving.stage_context import StageContext
 
 SPEC = ModelSpec(
     name="tiny_net",
@@ -237,7 +236,7 @@ class Load:
                     self.failures.append(f"{model}: {error}")
                     continue
                 self.answers[model].append(float(answer.as_numpy("SCORE")[0, 0]))
-                time.sleep(0.01)
+                time.sleep(0.002)
 
 
 def register() -> None:
@@ -245,31 +244,13 @@ def register() -> None:
     networks.NETWORKS["tiny"] = TINY
 
 
-def publish_until(repository: str, address: str, version: int, last: str) -> None:
-    """Publish, say each stage, and stay in the stage ``last`` until killed."""
+if __name__ == "__main__":  # A publisher of its own, to be killed: REPOSITORY ADDRESS VERSION STAGE
+    register()
 
     def say(stage: str) -> None:
         print(stage, flush=True)
-        if stage == last:
+        if stage == sys.argv[4]:
             time.sleep(600)
 
-    with ModelServer(ServerAddress(address=address)) as server:
-        Publisher(Path(repository) / "tiny_net", server, report=say).publish(version)
-
-
-if __name__ == "__main__":
-    # Publishers to be killed, for REPOSITORY and ADDRESS: one for each line "VERSION STAGE" that
-    # comes in. Forked from here, as what they import takes seconds.
-    register()
-    for line in sys.stdin:
-        wanted, _, stage = line.strip().partition(" ")
-        child = os.fork()
-        if child:
-            os.waitpid(child, 0)
-            continue
-        try:
-            print(os.getpid(), flush=True)
-            publish_until(sys.argv[1], sys.argv[2], int(wanted), stage)
-        finally:
-            print(f"ended without {stage}", flush=True)
-            os._exit(1)
+    with ModelServer(ServerAddress(address=sys.argv[2])) as server:
+        Publisher(Path(sys.argv[1]) / "tiny_net", server, report=say).publish(int(sys.argv[3]))

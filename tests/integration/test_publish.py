@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import signal
 import subprocess
 import sys
@@ -89,34 +88,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         del networks.NETWORKS["tiny"]
 
 
-class Publishers:
-    """Publishers in processes of their own, to be killed."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def kill(self, version: int, stage: str) -> None:
-        """Have one publish a version, and kill it in a stage."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(version, stage, file=self._process.stdin, flush=True)
-        pid = int(self._process.stdout.readline())
-        for line in self._process.stdout:
-            assert not line.startswith("ended")
-            if line.strip() == stage:
-                break
-        os.kill(pid, signal.SIGKILL)
-
-
-@pytest.fixture(scope="module")
-def publishers(live: Live) -> Iterator[Publishers]:
-    command = [sys.executable, str(KIT), str(live.repository), live.address]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield Publishers(process)
-
-
 def test_publish_then_roll_back_under_load(live: Live) -> None:
     old, new = live.stable, live.add()
     with live.load().running() as load, live.connect() as server:
@@ -196,13 +167,18 @@ def test_abort_gives_the_canary_s_callers_the_stable_version(live: Live) -> None
 @pytest.mark.parametrize(
     "stage", ["load candidate", "check golden answers", "serve both", "retire the old version"]
 )
-def test_a_publisher_killed_half_way_is_put_right_by_the_next(
-    live: Live, publishers: Publishers, stage: str
-) -> None:
+def test_a_publisher_killed_half_way_is_put_right_by_the_next(live: Live, stage: str) -> None:
     new = live.add()
     old = live.stable
     with live.load().running() as load:
-        publishers.kill(new, stage)
+        command = [sys.executable, str(KIT), str(live.repository), live.address, str(new), stage]
+        killed = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        with killed:
+            assert killed.stdout is not None
+            for line in killed.stdout:
+                if line.strip() == stage:
+                    break
+            killed.send_signal(signal.SIGKILL)
         assert live.stable in (old, new)
         assert live.stable in served_versions(live.model, None)
         with live.connect() as server:
