@@ -25,7 +25,6 @@ from packshot.errors import (
     RequestCancelledError,
     UnknownPolicyError,
 )
-from packshot.serving.garbage import spare_loaded_objects
 from packshot.serving.stage_context import StageContext
 
 Array = npt.NDArray[Any]
@@ -242,7 +241,6 @@ def python_model(factory: StageFactory) -> type[Any]:
             pb_utils = importlib.import_module("triton_python_backend_utils")
             self._stage = factory(StageContext.from_arguments(args))
             self._adapter = TritonAdapter(self._stage, pb_utils)
-            spare_loaded_objects()
 
         def execute(self, requests: Sequence[Any]) -> list[Any]:
             return self._adapter.execute(requests)

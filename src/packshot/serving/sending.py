@@ -18,7 +18,6 @@ import numpy as np
 
 from packshot.contracts import ModelSpec
 from packshot.serving.backend import TensorExchange, Tensors
-from packshot.serving.garbage import spare_loaded_objects
 from packshot.serving.stage_context import StageContext
 
 CONCURRENT_REQUESTS: Final = 4
@@ -110,7 +109,6 @@ def sending_model(factory: Callable[[StageContext], SendingStage]) -> type[Any]:
             context = StageContext.from_arguments(args)
             concurrent = context.count("concurrent_requests", 0) or CONCURRENT_REQUESTS
             self._adapter = SendingAdapter(factory(context), pb_utils, concurrent)
-            spare_loaded_objects()
 
         def execute(self, requests: Sequence[Any]) -> None:
             self._adapter.execute(requests)

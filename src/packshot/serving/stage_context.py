@@ -59,7 +59,6 @@ class StageContext:
     def threads(self) -> int:
         """The parameter ``threads``; left out or 0, this process's share of the cores.
 
-        More threads than cores would wait for each other at the end of every layer: two processes
-        with two threads each, on two cores, did a quarter less than with one each.
+        More threads than cores wait for each other at the end of every layer (docs/tuning.md).
         """
         return self.count("threads", 0) or max(1, len(os.sched_getaffinity(0)) // self.instances)
