@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from packshot.contracts import DEFAULT_POLICY, SCALES
 from packshot_client._async_generation import GeneratingTaskClient
 from packshot_client._images import ImageSource
-from packshot_client._operations import Enhance, Optimize, Score, Upscale
+from packshot_client._operations import Enhance, Optimize, Score, Upscale, score_by
 from packshot_client._packs import ScoredImage, ScoreOutcome
 from packshot_client._pictures import OptimizedPicture, OutputFormat, Picture
 from packshot_client._pixels import PixelSource, PixelViews, view_bytes
@@ -45,7 +45,7 @@ class AsyncPackshotClient(GeneratingTaskClient):
     ) -> QualityResult:
         """The verdict on one image, as :meth:`PackshotClient.score`."""
         return await self.apply(
-            Score(policy=policy),
+            score_by(policy),
             image,
             timeout_s=timeout_s,
             request_id=request_id,

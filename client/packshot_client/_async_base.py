@@ -14,6 +14,7 @@ from collections.abc import (
     Iterable,
 )
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
@@ -103,13 +104,16 @@ class TaskClient:
     ) -> _ResultT:
         """The result of any described model for one item, as :meth:`PackshotClient.run`."""
 
-        def built() -> Call[tuple[_ResultT, ...]]:
-            return self._calls.run(
-                model, inputs, timeout_s=timeout_s, request_id=request_id, canary_key=canary_key
-            )
-
+        build = partial(
+            self._calls.run,
+            model,
+            inputs,
+            timeout_s=timeout_s,
+            request_id=request_id,
+            canary_key=canary_key,
+        )
         in_memory = model.reads_memory_only(inputs)
-        call = built() if in_memory else await asyncio.to_thread(built)
+        call = build() if in_memory else await asyncio.to_thread(build)
         return (await self._transport.send(call))[0]
 
     def map(

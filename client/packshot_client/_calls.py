@@ -17,7 +17,6 @@ from packshot_client._generation import Generate
 from packshot_client._images import png_file
 from packshot_client._models import Inputs, Model
 from packshot_client._operations import Score
-from packshot_client._outputs import UnreadableError
 from packshot_client._pictures import GeneratedPictures
 from packshot_client._protocol import INFER, METHODS, STREAM_INFER, Method, messages
 from packshot_client._request_ids import REQUEST_IDS, checked_request_id
@@ -45,6 +44,7 @@ class Call(Generic[ResultT_co]):
         message: Its request.
         timeout_s: Its deadline.
         read: Makes the result of its response.
+        batch: Items that a model is asked about, each of which has a result; 0 if none is asked.
         model: Model it is for; empty for calls to the server itself.
         request_id: Empty for calls to the server itself.
         canary_key: Decides between the usual version and the canary's; ``None`` leaves it to
@@ -59,6 +59,7 @@ class Call(Generic[ResultT_co]):
     message: Any = field(repr=False)
     timeout_s: float
     read: Callable[[Any], ResultT_co] = field(repr=False)
+    batch: int = 0
     model: str = ""
     request_id: str = ""
     canary_key: str | None = None
@@ -68,7 +69,7 @@ class Call(Generic[ResultT_co]):
     @property
     def infers(self) -> bool:
         """Whether it asks a model, and not about one."""
-        return bool(self.request_id)
+        return self.batch > 0
 
 
 class CallFactory:
@@ -98,12 +99,6 @@ class CallFactory:
             ConfigError: ``request_id`` cannot be used.
         """
 
-        def read(response: Any) -> tuple[_ResultT, ...]:
-            results = model.read(response)
-            if len(results) != batch:
-                raise UnreadableError(f"{len(results)} results for {batch} items")
-            return results
-
         name = model.spec.name
         identity = REQUEST_IDS.new() if request_id is None else checked_request_id(request_id)
         return Call(
@@ -115,7 +110,8 @@ class CallFactory:
                 model_version=self.config.model_versions.get(name, ""),
             ),
             timeout_s=timeout_s,
-            read=read,
+            read=model.read,
+            batch=batch,
             model=name,
             request_id=identity,
             canary_key=canary_key,
@@ -139,10 +135,9 @@ class CallFactory:
             ImageSourceError: An image cannot be read.
         """
         seconds = self.timeout_s(timeout_s, model)
-        elements = model.elements(inputs, self.config.max_image_bytes)
         return self.infer(
             model,
-            model.stacked([elements]),
+            model.tensors(inputs, self.config.max_image_bytes),
             batch=1,
             timeout_s=seconds,
             request_id=request_id,

@@ -21,29 +21,25 @@ _MAX_RECONNECT_MS: Final = 1000
 _CONNECT_TIMEOUT_MS: Final = 3000
 
 
-class Lane:
-    """One channel, of either kind, and its methods, each made once.
+class Lane(dict[Method, Any]):
+    """One channel, of either kind, and what to call to use its methods, each made once.
 
     Args:
         channel: A ``grpc.Channel`` or a ``grpc.aio.Channel``.
     """
 
     def __init__(self, channel: Any) -> None:
+        super().__init__()
         self.channel = channel
-        self._methods: dict[str, Any] = {}
 
-    def method(self, method: Method) -> Any:
-        """What to call to use a method of the service."""
-        found = self._methods.get(method.name)
-        if found is None:
-            channel = self.channel
-            kind = channel.stream_stream if method.streams else channel.unary_unary
-            found = kind(
-                method.path,
-                request_serializer=method.encode,
-                response_deserializer=method.decode,
-            )
-            self._methods[method.name] = found
+    def __missing__(self, method: Method) -> Any:
+        channel = self.channel
+        kind = channel.stream_stream if method.streams else channel.unary_unary
+        found = self[method] = kind(
+            method.path,
+            request_serializer=method.encode,
+            response_deserializer=method.decode,
+        )
         return found
 
 

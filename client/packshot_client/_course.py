@@ -45,6 +45,14 @@ class Course(Generic[_ResultT]):
         call: What is asked.
     """
 
+    # What most calls never change.
+    _attempts = 0
+    _canary = False
+    _hedged = False
+    _region_renewed = False
+    _responses = 0
+    _span: Any = None
+
     def __init__(self, dispatcher: Dispatcher, call: Call[_ResultT]) -> None:
         self.call = call
         self._shared = dispatcher
@@ -52,21 +60,14 @@ class Course(Generic[_ResultT]):
         self._deadline = self._started + call.timeout_s
         if call.timeout_s > dispatcher.longest_timeout_s:
             dispatcher.longest_timeout_s = call.timeout_s
-        self._attempts = 0
         self._tried: list[Replica] = []
-        self._hedged = False
-        self._region_renewed = False
-        self._responses = 0
         canary = dispatcher.config.canary
-        candidate = canary is not None and call.infers and call.model == canary.model
-        self._canary = bool(canary and candidate and takes_canary(canary, call.canary_key))
-        if canary and self._canary:
-            call.message.ask(canary.served_as, canary.version)
-        tracer = dispatcher.tracer
-        self._span: Any = None
-        if tracer is not None:
-            self._span = tracer.start(call.method.name, call.model, call.request_id)
-        self._watched = tracer is not None or dispatcher.config.on_call is not None
+        if canary is not None and call.infers and call.model == canary.model:
+            self._canary = takes_canary(canary, call.canary_key)
+            if self._canary:
+                call.message.ask(canary.served_as, canary.version)
+        if dispatcher.tracer is not None:
+            self._span = dispatcher.tracer.start(call.method.name, call.model, call.request_id)
         dispatcher.retry_budget.earn()
         if dispatcher.hedge_budget is not None:
             dispatcher.hedge_budget.earn()
@@ -74,14 +75,17 @@ class Course(Generic[_ResultT]):
     def attempt(self, *, hedge: bool = False) -> Attempt:
         """The next sending."""
         shared = self._shared
-        remaining_s = self.remaining_s()
-        bound = None if self.call.patient else shared.config.retries.attempt_timeout_s
-        timeout_s = remaining_s if bound is None else min(bound, remaining_s)
+        call = self.call
+        # The first begins with the call; the time that all calls have is encoded once.
+        timeout_s = self.remaining_s() if self._attempts else max(_LEAST_S, call.timeout_s)
+        bound = shared.config.retries.attempt_timeout_s
+        if bound is not None and bound < timeout_s and not call.patient:
+            timeout_s = bound
         replica = shared.replicas.pick(self._tried)
         self._attempts += 1
         self._tried.append(replica)
-        if self.call.infers:
-            self.call.message.set_timeout(timeout_s)
+        if call.batch:
+            call.message.set_timeout(timeout_s)
         metadata = shared.config.security.metadata()
         if shared.tracer is not None:
             metadata += shared.tracer.headers(self._span)
@@ -129,7 +133,7 @@ class Course(Generic[_ResultT]):
         if self._shared.config.hedging is not None and self.call.infers:
             self._shared.latencies[self.call.model].add(latency_s)
         result = self._read(attempt, response)
-        if self._watched:
+        if self._shared.watched:
             self._finish(attempt, version=getattr(response, "model_version", ""))
         return result
 
@@ -184,10 +188,15 @@ class Course(Generic[_ResultT]):
         return message.model_name or self.call.model, message.model_version
 
     def _read(self, attempt: Attempt, response: Any) -> _ResultT:
+        call = self.call
         try:
-            return self.call.read(response)
+            results: Any = call.read(response)
         except UnreadableError as cause:
             self._unreadable(attempt, cause)
+        if call.batch and len(results) != call.batch:
+            self._unreadable(attempt, f"{len(results)} results for {call.batch} items")
+        read: _ResultT = results
+        return read
 
     def _unreadable(self, attempt: Attempt, cause: object) -> NoReturn:
         error = InvalidResponseError(
@@ -257,7 +266,7 @@ class Course(Generic[_ResultT]):
         status: str = "OK",
         version: str = "",
     ) -> None:
-        if not self._watched:
+        if not self._shared.watched:
             return
         on_call = self._shared.config.on_call
         model, asked_version = self._asked()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 _T = TypeVar("_T")
@@ -20,16 +20,13 @@ class Deferred:
     __slots__ = ("_source",)
 
     @classmethod
-    def of(cls: type[_DeferredT], source: object, known: Mapping[str, Any]) -> _DeferredT:
-        """An instance with the fields that are known, and the others of ``source``.
+    def of(cls: type[_DeferredT], source: object) -> _DeferredT:
+        """An instance with the fields of ``source``, unless ``object.__setattr__`` sets them.
 
         Reading those may not fail: whoever looks at a field expects no error.
         """
         instance = object.__new__(cls)
-        keep = object.__setattr__
-        keep(instance, "_source", source)
-        for name, value in known.items():
-            keep(instance, name, value)
+        object.__setattr__(instance, "_source", source)
         return instance
 
     if not TYPE_CHECKING:  # A checker would take it to mean that any name is an attribute.
@@ -43,7 +40,7 @@ class Deferred:
             return value
 
 
-def filled(kind: type[_T], values: Mapping[str, Any]) -> _T:
+def filled(kind: type[_T], values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> _T:
     """An instance of a frozen dataclass without ``slots``, of which all fields are given.
 
     Its own ``__init__`` takes five times as long: it goes by ``object.__setattr__`` for each.

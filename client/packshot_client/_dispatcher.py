@@ -34,6 +34,7 @@ class Dispatcher:
         self.hedge_budget = Budget(hedging.budget, 1.0) if hedging else None
         self.latencies: defaultdict[str, Latencies] = defaultdict(Latencies)
         self.tracer = Tracer() if config.tracing else None
+        self.watched = config.tracing or config.on_call is not None
         self.longest_timeout_s = config.timeout_s
 
 

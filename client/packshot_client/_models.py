@@ -96,8 +96,16 @@ class Model(Generic[ResultT_co]):
         return {tensor.name: tensor for tensor in self.spec.inputs}
 
     @cached_property
-    def _required(self) -> tuple[str, ...]:
-        return tuple(tensor.name for tensor in self.spec.inputs if not tensor.optional)
+    def _required(self) -> frozenset[str]:
+        return frozenset(tensor.name for tensor in self.spec.inputs if not tensor.optional)
+
+    @cached_property
+    def _encoded_images(self) -> frozenset[str]:
+        return frozenset(n for n in self.images if n in self._texts)
+
+    @cached_property
+    def _texts(self) -> frozenset[str]:
+        return frozenset(tensor.name for tensor in self.spec.inputs if tensor.dtype == "BYTES")
 
     def elements(self, inputs: Inputs, max_image_bytes: int) -> dict[str, bytes]:
         """The bytes of each input of one item. Reads image sources, which can block.
@@ -106,41 +114,49 @@ class Model(Generic[ResultT_co]):
             ConfigError: An input is missing, unknown, or of another type than the contract's.
             ImageSourceError: An image cannot be read.
         """
-        for name in self._required:
-            if name not in inputs:
-                raise ConfigError(f"{self.spec.name} needs the input {name}")
-        known = self._inputs
+        if not inputs.keys() >= self._required:
+            missing = next(name for name in self._inputs if name in self._required - inputs.keys())
+            raise ConfigError(f"{self.spec.name} needs the input {missing}")
+        images = self._encoded_images
         found: dict[str, bytes] = {}
+        value: Any
         for name, value in inputs.items():
-            tensor = known.get(name)
-            if tensor is None:
-                raise ConfigError(
-                    f"{self.spec.name} has no input {name}, it has {', '.join(known)}"
-                )
-            found[name] = self._element(tensor, value, max_image_bytes)
+            if name in images:
+                found[name] = image_bytes(value, max_image_bytes)
+            else:
+                found[name] = self._element(name, value)
         return found
+
+    def tensors(self, inputs: Inputs, max_image_bytes: int) -> dict[str, TensorData]:
+        """The tensors of one item, as :meth:`stacked` makes of its :meth:`elements`."""
+        texts = self._texts
+        tensors: dict[str, TensorData] = {}
+        for name, data in self.elements(inputs, max_image_bytes).items():
+            tensors[name] = (data,) if name in texts else data
+        return tensors
 
     def stacked(self, items: Sequence[Mapping[str, bytes]]) -> dict[str, TensorData]:
         """The tensors of a batch: elements of items that all have the same inputs."""
         tensors: dict[str, TensorData] = {}
         for name in items[0]:
             column = [item[name] for item in items]
-            is_text = self._inputs[name].dtype == "BYTES"
-            tensors[name] = column if is_text else b"".join(column)
+            tensors[name] = column if name in self._texts else b"".join(column)
         return tensors
 
     def reads_memory_only(self, inputs: Inputs) -> bool:
         """Whether :meth:`elements` cannot block."""
-        return all(
-            is_in_memory(cast(ImageSource, value))
-            for name, value in inputs.items()
-            if name in self.images
-        )
+        value: Any
+        for name, value in inputs.items():
+            if name in self.images and not is_in_memory(value):
+                return False
+        return True
 
-    def _element(self, tensor: TensorSpec, value: Input, max_image_bytes: int) -> bytes:
-        if tensor.name in self.images and tensor.dtype == "BYTES":
-            return image_bytes(cast(ImageSource, value), max_image_bytes)
-        name = f"{self.spec.name}.{tensor.name}"
+    def _element(self, name: str, value: Input) -> bytes:
+        known = self._inputs
+        tensor = known.get(name)
+        if tensor is None:
+            raise ConfigError(f"{self.spec.name} has no input {name}, it has {', '.join(known)}")
+        name = f"{self.spec.name}.{name}"
         if tensor.shape != (1,) or tensor.dtype not in ("BYTES", "FP32", *_WHOLE):
             raise ConfigError(
                 f"{name} is {tensor.dtype}{list(tensor.shape)}; only one text or number can be "

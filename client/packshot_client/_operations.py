@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Final, Protocol, TypeVar, get_args
 
 from packshot.contracts import (
@@ -70,7 +71,11 @@ class Score:
 
     def inputs(self, image: ImageSource) -> Inputs:
         """The model's inputs for one image."""
-        return {IMAGE.name: image, **_policy_input(self.policy)}
+        return {IMAGE.name: image, **self._options}
+
+    @cached_property
+    def _options(self) -> Inputs:
+        return _policy_input(self.policy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,3 +218,15 @@ def check_output(
         checked_within(quality, "quality", _QUALITIES)
     if max_side is not None:
         checked_count(max_side, "max_side")
+
+
+_USUAL_SCORE: Final = Score()
+
+
+def score_by(policy: str) -> Score:
+    """The verdict by a policy; that by the default one is made once.
+
+    Raises:
+        ConfigError: As for :class:`Score`.
+    """
+    return _USUAL_SCORE if policy == DEFAULT_POLICY else Score(policy=policy)

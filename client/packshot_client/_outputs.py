@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from functools import cache
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -30,24 +30,37 @@ class Outputs:
     """The outputs of a ``ModelInferResponse``.
 
     Attributes:
-        header: Who answered what: ``model``, ``model_version`` and ``request_id`` of a result.
+        model: That answered.
+        model_version: Of it.
+        request_id: Of the request.
     """
 
+    __slots__ = ("_response", "_tensors", "model", "model_version", "request_id")
+
     def __init__(self, response: Any) -> None:
-        self.header: dict[str, Any] = {
-            "model": response.model_name,
-            "model_version": response.model_version,
-            "request_id": response.id,
-        }
+        self.model: str = response.model_name
+        self.model_version: str = response.model_version
+        self.request_id: str = response.id
         self._response = response
-        self._tensors: dict[str, tuple[str, bytes]] = {
-            tensor.name: (tensor.datatype, data)
-            for tensor, data in zip(response.outputs, response.raw_output_contents, strict=False)
+        tensors: dict[tuple[str, str], bytes] = {}
+        for tensor, data in zip(response.outputs, response.raw_output_contents, strict=False):
+            tensors[tensor.name, tensor.datatype] = data
+        self._tensors = tensors
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Who answered what, as fields of a result."""
+        return {
+            "model": self.model,
+            "model_version": self.model_version,
+            "request_id": self.request_id,
         }
 
     def floats(self, name: str) -> tuple[float, ...]:
         """All elements of an FP32 output."""
-        data = self._raw(name, "FP32")
+        data = self._tensors.get((name, "FP32"))
+        if data is None:
+            raise self._missing(name, "FP32")
         if len(data) % 4:
             raise UnreadableError(f"{name} has {len(data)} bytes, expected a multiple of 4")
         return struct.unpack(f"<{len(data) // 4}f", data)
@@ -61,27 +74,27 @@ class Outputs:
 
     def byte_elements(self, name: str) -> list[bytes]:
         """All elements of a BYTES output."""
-        data = self._raw(name, "BYTES")
+        data = self._tensors.get((name, "BYTES"))
+        if data is None:
+            raise self._missing(name, "BYTES")
         elements: list[bytes] = []
+        size = len(data)
         offset = 0
-        while offset < len(data):
+        while offset < size:
             start = offset + _LENGTH.size
-            end = start + _LENGTH.unpack_from(data, offset)[0] if start <= len(data) else start
-            if end > len(data):
+            end = start + _LENGTH.unpack_from(data, offset)[0] if start <= size else start
+            if end > size:
                 raise UnreadableError(f"{name} ends inside its element {len(elements)}")
             elements.append(data[start:end])
             offset = end
         return elements
 
-    def _raw(self, name: str, datatype: str) -> bytes:
-        found = self._tensors.get(name)
-        if found is not None and found[0] == datatype:
-            return found[1]
+    def _missing(self, name: str, datatype: str) -> UnreadableError:
         kinds = {tensor.name: tensor.datatype for tensor in self._response.outputs}
         if name in kinds:
-            raise UnreadableError(f"{name} came as {kinds[name]}, expected raw {datatype}")
+            return UnreadableError(f"{name} came as {kinds[name]}, expected raw {datatype}")
         names = ", ".join(kinds) or "none"
-        raise UnreadableError(f"the output {name} is missing, got {names}")
+        return UnreadableError(f"the output {name} is missing, got {names}")
 
 
 def decoded(data: bytes, kind: type[_T], name: str) -> _T:
@@ -91,11 +104,12 @@ def decoded(data: bytes, kind: type[_T], name: str) -> _T:
         UnreadableError: It is no JSON, or not of that kind; says where.
     """
     try:
-        return cast(_T, _decoder(cast(Any, kind)).decode(data))
+        found: _T = _decoder(kind).decode(data)  # type: ignore[arg-type]
     except msgspec.ValidationError as error:
         raise UnreadableError(f"{name} is not as agreed: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnreadableError(f"{name} is not JSON: {error}") from None
+    return found
 
 
 def versioned(data: bytes, kind: type[_VersionedT], schema: int, name: str) -> _VersionedT:
@@ -108,21 +122,18 @@ def versioned(data: bytes, kind: type[_VersionedT], schema: int, name: str) -> _
         found = decoded(data, kind, name)
     except UnreadableError:
         # If another release wrote it, that is the better explanation.
-        _check_schema(decoded(data, _Schema, name), schema, name)
-        raise
-    _check_schema(found, schema, name)
-    return found
+        written = decoded(data, _Schema, name).schema
+        if written == schema:
+            raise
+    else:
+        written = found.schema
+        if written == schema:
+            return found
+    raise UnreadableError(f"{name} has schema {written}, this client reads schema {schema}")
 
 
 class _Schema(msgspec.Struct):
     schema: int
-
-
-def _check_schema(found: Versioned, schema: int, name: str) -> None:
-    if found.schema != schema:
-        raise UnreadableError(
-            f"{name} has schema {found.schema}, this client reads schema {schema}"
-        )
 
 
 @cache

@@ -41,6 +41,7 @@ class RequestForm:
 
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
+        self._names = tuple(tensor.name for tensor in spec.inputs)
         self._kept: dict[tuple[int, tuple[str, ...]], bytes] = {}
 
     def request(
@@ -62,15 +63,15 @@ class RequestForm:
         names: list[str] = []
         contents: list[Sequence[bytes]] = []
         shared: dict[str, SharedPixels] = {}
-        for tensor in self._spec.inputs:
-            data = tensors.get(tensor.name)
+        for name in self._names:
+            data = tensors.get(name)
             if data is None:
                 continue
-            names.append(tensor.name)
-            if isinstance(data, SharedPixels):
-                shared[tensor.name] = data
-            elif isinstance(data, bytes):
+            names.append(name)
+            if isinstance(data, bytes):
                 contents.append((data,))
+            elif isinstance(data, SharedPixels):
+                shared[name] = data
             else:
                 contents.append(bytes_elements(data))
         kind = (batch, tuple(names))

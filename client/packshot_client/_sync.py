@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 from packshot.contracts import DEFAULT_POLICY, SCALES
 from packshot_client._images import ImageSource
-from packshot_client._operations import Enhance, Optimize, Score, Upscale
+from packshot_client._operations import Enhance, Optimize, Score, Upscale, score_by
 from packshot_client._packs import ScoredImage, ScoreOutcome
 from packshot_client._pictures import OptimizedPicture, OutputFormat, Picture
 from packshot_client._pixels import PixelSource, view_bytes
@@ -61,7 +61,7 @@ class PackshotClient(GeneratingThreadClient):
             RequestError: The call failed in another way.
         """
         return self.apply(
-            Score(policy=policy),
+            score_by(policy),
             image,
             timeout_s=timeout_s,
             request_id=request_id,

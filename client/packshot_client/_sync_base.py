@@ -95,13 +95,14 @@ class ThreadClient:
             InvalidInputError: The server cannot take the image or the options.
             RequestError: The call failed in another way.
         """
-        return self.run(
+        call = self._calls.run(
             operation.model,
             operation.inputs(image),
             timeout_s=timeout_s,
             request_id=request_id,
             canary_key=canary_key,
         )
+        return self._transport.send(call)[0]
 
     def run(
         self,

@@ -44,6 +44,7 @@ class TaskTransport:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.shared = dispatcher
         self.closed = False
+        self._hedges = dispatcher.config.hedging is not None
         self._credentials = dispatcher.config.security.channel_credentials()
         self._lanes: dict[Replica, list[Lane]] = {}
         self._retired: list[tuple[float, list[Lane]]] = []
@@ -83,7 +84,7 @@ class TaskTransport:
             try:
                 if region is not None and course.needs_region(attempt):
                     await self._register(attempt, region)
-                delay_s = course.hedge_delay_s()
+                delay_s = course.hedge_delay_s() if self._hedges else None
                 if delay_s is None:
                     response = await self.start(attempt, call.method, call.message)
                 else:
@@ -154,8 +155,8 @@ class TaskTransport:
 
     def start(self, attempt: Attempt, method: Method, message: Any) -> Any:
         """Send on the connection whose turn it is; what comes back is to be awaited."""
-        lanes = self._lanes_of(attempt.replica)
-        send = lanes[next(self._turn) % len(lanes)].method(method)
+        lanes = self._lanes.get(attempt.replica) or self._lanes_of(attempt.replica)
+        send = lanes[next(self._turn) % len(lanes)][method]
         if method.streams:
             return send([message], timeout=attempt.timeout_s, metadata=stream_metadata(attempt))
         return send(message, timeout=attempt.timeout_s, metadata=attempt.metadata)
@@ -241,7 +242,7 @@ class TaskTransport:
 
     async def _check_lane(self, replica: Replica, lane: Lane) -> Check:
         method, message = check_request(replica)
-        call = lane.method(method)(
+        call = lane[method](
             message,
             timeout=self.shared.config.connections.health_timeout_s,
             metadata=self.shared.config.security.metadata(),

@@ -41,6 +41,7 @@ class ThreadTransport:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.shared = dispatcher
         self.closed = False
+        self._hedges = dispatcher.config.hedging is not None
         self._credentials = dispatcher.config.security.channel_credentials()
         self._lanes: dict[Replica, list[Lane]] = {}
         self._retired: list[tuple[float, list[Lane]]] = []
@@ -80,7 +81,7 @@ class ThreadTransport:
             try:
                 if region is not None and course.needs_region(attempt):
                     self._register(attempt, region)
-                delay_s = course.hedge_delay_s()
+                delay_s = course.hedge_delay_s() if self._hedges else None
                 if delay_s is None:
                     response = self.method(attempt.replica, call.method)(
                         call.message, timeout=attempt.timeout_s, metadata=attempt.metadata
@@ -143,7 +144,7 @@ class ThreadTransport:
     def method(self, replica: Replica, method: Method) -> Any:
         """A method on the connection whose turn it is."""
         lanes = self._lanes.get(replica) or self._lanes_of(replica)
-        return lanes[next(self._turn) % len(lanes)].method(method)
+        return lanes[next(self._turn) % len(lanes)][method]
 
     def _lanes_of(self, replica: Replica) -> list[Lane]:
         with self._lock:
@@ -228,7 +229,7 @@ class ThreadTransport:
         for replica in self.shared.replicas.due():
             method, message = check_request(replica)
             futures = [
-                lane.method(method).future(message, timeout=timeout_s, metadata=metadata)
+                lane[method].future(message, timeout=timeout_s, metadata=metadata)
                 for lane in self._lanes_of(replica)
             ]
             asked.append((replica, futures))

@@ -83,7 +83,12 @@ class _Head(msgspec.Struct):
 
 
 class _Verdict(_Head):
-    quality_map: msgspec.Raw
+    map_text: msgspec.Raw = msgspec.field(name="quality_map")
+
+    @property
+    def quality_map(self) -> QualityMap:
+        """For a :class:`QualityResult`: it takes long to read, and few look at it."""
+        return cast(QualityMap, decoded(self.map_text, cast(Any, _Map), "quality_map"))
 
 
 class _VerdictWithMap(_Head):
@@ -92,19 +97,6 @@ class _VerdictWithMap(_Head):
 
 class _Measured(msgspec.Struct):
     attributes: Attributes
-
-
-class _MapText:
-    """The quality map of a :class:`QualityResult`, which takes long to read and few look at."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: bytes) -> None:
-        self._text = text
-
-    @property
-    def quality_map(self) -> QualityMap:
-        return cast(QualityMap, decoded(self._text, cast(Any, _Map), "quality_map"))
 
 
 def quality_results(response: Any) -> tuple[QualityResult, ...]:
@@ -126,7 +118,7 @@ def quality_results(response: Any) -> tuple[QualityResult, ...]:
     found = []
     for row, verdict in enumerate(verdicts):
         measured = zip(ATTRIBUTES, attributes[row * width : (row + 1) * width], strict=True)
-        judged = filled(Attributes, dict(measured))
+        judged = filled(Attributes, measured)
         found.append(_result(outputs, scores[row], judged, verdict, VERDICT.name))
     return tuple(found)
 
@@ -195,24 +187,24 @@ def _result(
     name: str,
 ) -> QualityResult:
     found = versioned(verdict, _Verdict, VERDICT_SCHEMA, name)
-    known: dict[str, Any] = {
-        "score": score,
-        "uncertainty": found.uncertainty,
-        "grade": found.grade,
-        "decision": found.decision,
-        "policy": found.policy,
-        "attributes": attributes,
-        "worst_attribute": found.worst_attribute,
-        "reasons": found.reasons,
-        "advice": found.advice,
-        "image": filled(ImageFacts, msgspec.structs.asdict(found.image)),
-        **outputs.header,
-    }
-    text = bytes(found.quality_map)
-    if _is_map(text):
-        return QualityResult.of(_MapText(text), known)
-    known["quality_map"] = decoded(verdict, _VerdictWithMap, name).quality_map
-    return QualityResult.of(None, known)
+    result = QualityResult.of(found)
+    keep = object.__setattr__
+    keep(result, "score", score)
+    keep(result, "uncertainty", found.uncertainty)
+    keep(result, "grade", found.grade)
+    keep(result, "decision", found.decision)
+    keep(result, "policy", found.policy)
+    keep(result, "attributes", attributes)
+    keep(result, "worst_attribute", found.worst_attribute)
+    keep(result, "reasons", found.reasons)
+    keep(result, "advice", found.advice)
+    keep(result, "image", filled(ImageFacts, msgspec.structs.asdict(found.image)))
+    keep(result, "model", outputs.model)
+    keep(result, "model_version", outputs.model_version)
+    keep(result, "request_id", outputs.request_id)
+    if not _is_map(bytes(found.map_text)):
+        keep(result, "quality_map", decoded(verdict, _VerdictWithMap, name).quality_map)
+    return result
 
 
 def _is_map(text: bytes) -> bool:

@@ -22,7 +22,7 @@ messages: Any = kserve_pb2
 _SERVICE: Final = "/inference.GRPCInferenceService/"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Method:
     """One method of the inference service.
 

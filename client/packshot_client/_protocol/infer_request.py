@@ -9,6 +9,7 @@ and the few fields that each call has of its own are written here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from packshot_client._protocol import kserve_pb2
@@ -82,9 +83,7 @@ class InferRequest:
 
     def set_timeout(self, timeout_s: float) -> None:
         """Tell Triton when nobody waits for the answer any more, so that it drops queued work."""
-        number = _INT64 + _varint(max(1, round(timeout_s * _MICROSECONDS)))
-        entry = b"%b%b%c%b" % (_TIMEOUT_KEY, _VALUE, len(number), number)
-        self._timeout = b"%b%c%b" % (_PARAMETERS, len(entry), entry)
+        self._timeout = _timeout_parameter(max(1, round(timeout_s * _MICROSECONDS)))
 
     def encode(self) -> bytes:
         """The request on the wire."""
@@ -97,6 +96,13 @@ class InferRequest:
         for content in self._contents:
             parts += (_CONTENTS, _varint(sum(map(len, content))), *content)
         return b"".join(parts)
+
+
+@lru_cache
+def _timeout_parameter(microseconds: int) -> bytes:
+    number = _INT64 + _varint(microseconds)
+    entry = b"%b%b%c%b" % (_TIMEOUT_KEY, _VALUE, len(number), number)
+    return b"%b%c%b" % (_PARAMETERS, len(entry), entry)
 
 
 def _varint(number: int) -> bytes:

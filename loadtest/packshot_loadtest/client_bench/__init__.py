@@ -6,6 +6,6 @@
 It is measured against two servers. One is a real Triton with a model that answers at once with a
 canned verdict: with it both cores are busy with nothing but calls, the hardest case for a client.
 The other is Triton with ``quality`` as it ships, which is what users have. Each contender runs in a
-process of its own, and rounds are interleaved; at one in flight all three also take turns in one
+process of its own, and rounds are interleaved; at one in flight all of them also take turns in one
 process, call by call.
 """

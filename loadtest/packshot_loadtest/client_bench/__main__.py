@@ -120,22 +120,37 @@ def print_result(result: dict[str, Any]) -> None:
 def print_table(server: str, cases: dict[str, Any]) -> None:
     """The cases of one server."""
     table = Table(title=f"one photo a call, answered by {server}; packshot against the others")
-    headings = ("", "calls/s", "of bare", "p50 over bare", "CPU over bare", "of tritonclient")
-    for heading in (*headings, "of its CPU"):
+    headings = (
+        *("", "calls/s"),
+        *("of bare", "p50 over bare", "CPU over bare"),
+        *("of stub and reading", "p50 over it", "CPU over it"),
+        *("of tritonclient", "of its CPU"),
+    )
+    for heading in headings:
         table.add_column(heading, justify="right" if heading else "left")
     for name, case in cases.items():
-        ends = case.get("p50_over_bare_interval_us", ())
-        interval = f" [{ends[0]:+.0f}, {ends[1]:+.0f}]" if ends else ""
+        stubs = (
+            text
+            for stub in ("bare", "reading")
+            for text in (
+                f"{case[f'throughput_over_{stub}']:.2f}",
+                f"{case[f'p50_over_{stub}_us']:+.0f} us{_interval(case, stub)}",
+                f"{case[f'cpu_over_{stub}_us']:+.0f} us",
+            )
+        )
         table.add_row(
             name,
             f"{case['rows'][PACKSHOT]['calls_per_s']:.0f}",
-            f"{case['throughput_over_bare']:.2f}",
-            f"{case['p50_over_bare_us']:+.0f} us{interval}",
-            f"{case['cpu_over_bare_us']:+.0f} us",
+            *stubs,
             f"{case['throughput_over_tritonclient']:.2f}",
             f"{case['cpu_over_tritonclient']:.2f}",
         )
     console.print(table)
+
+
+def _interval(case: dict[str, Any], stub: str) -> str:
+    ends = case.get(f"p50_over_{stub}_interval_us", ())
+    return f" [{ends[0]:+.0f}, {ends[1]:+.0f}]" if ends else ""
 
 
 app = typer.Typer(add_completion=False, help=__doc__)

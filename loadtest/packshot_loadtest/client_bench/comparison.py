@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from packshot_loadtest.client_bench.contenders import BARE, PACKSHOT, TRITON
+from packshot_loadtest.client_bench.contenders import BARE, PACKSHOT, READ, TRITON
 from packshot_loadtest.client_bench.timing import Timing
 
 _DRAWS: Final = 1000
@@ -24,6 +24,11 @@ def compared(rounds: Rounds) -> dict[str, Any]:
         "throughput_over_bare": _median(rounds, BARE, lambda own, o: _rate(own) / _rate(o)),
         "p50_over_bare_us": _median(rounds, BARE, lambda own, o: (_p50_ms(own) - _p50_ms(o)) * 1e3),
         "cpu_over_bare_us": _median(rounds, BARE, lambda own, o: _cpu_us(own) - _cpu_us(o)),
+        "throughput_over_reading": _median(rounds, READ, lambda own, o: _rate(own) / _rate(o)),
+        "p50_over_reading_us": _median(
+            rounds, READ, lambda own, o: (_p50_ms(own) - _p50_ms(o)) * 1e3
+        ),
+        "cpu_over_reading_us": _median(rounds, READ, lambda own, o: _cpu_us(own) - _cpu_us(o)),
         "throughput_over_tritonclient": _median(
             rounds, TRITON, lambda own, o: _rate(own) / _rate(o)
         ),
@@ -34,17 +39,18 @@ def compared(rounds: Rounds) -> dict[str, Any]:
 def compared_pairs(timings: Mapping[str, Timing]) -> dict[str, Any]:
     """As :func:`compared`, of calls that were made in turn.
 
-    ``p50_over_bare_us`` is the median of the differences within a turn, and comes with its 95 %
-    bootstrap interval over resampled turns.
+    Medians over another are those of the differences within a turn, and come with their 95 %
+    bootstrap intervals over resampled turns.
     """
-    own, bare = (np.array(timings[name].latencies_ms) for name in (PACKSHOT, BARE))
-    differences = (own - bare) * 1000.0
-    generator = np.random.default_rng(0)
-    draws = [np.median(generator.choice(differences, len(differences))) for _ in range(_DRAWS)]
-    return compared({name: [timing] for name, timing in timings.items()}) | {
-        "p50_over_bare_us": float(np.median(differences)),
-        "p50_over_bare_interval_us": [float(end) for end in np.percentile(draws, [2.5, 97.5])],
-    }
+    found = compared({name: [timing] for name, timing in timings.items()})
+    for other, figure in ((BARE, "p50_over_bare"), (READ, "p50_over_reading")):
+        own, others = (np.array(timings[name].latencies_ms) for name in (PACKSHOT, other))
+        differences = (own - others) * 1000.0
+        generator = np.random.default_rng(0)
+        draws = [np.median(generator.choice(differences, len(differences))) for _ in range(_DRAWS)]
+        found[f"{figure}_us"] = float(np.median(differences))
+        found[f"{figure}_interval_us"] = [float(end) for end in np.percentile(draws, [2.5, 97.5])]
+    return found
 
 
 def _median(rounds: Rounds, other: str, figure: Callable[[Timing, Timing], float]) -> float:

@@ -1,15 +1,17 @@
 """Contenders: the ways to ask ``quality`` about one photo that the benchmark compares.
 
 All send the same photo. The bare stub sends the bytes that packshot sends, as one finished message
-again and again, and reads nothing of the answer: it is the bound. The other two come to the same
-knowledge: tritonclient builds its request, hands out numpy arrays, and its caller reads the
-verdict's JSON; packshot gives a typed, checked result, and its caller looks at all of it but the
-quality map.
+again and again, and reads nothing of the answer: it is the bound. The stub whose caller reads sends
+the same, and reads what packshot's result holds: the numbers of two tensors and the verdict's JSON,
+unchecked, into a dict. The other two also build their requests: tritonclient hands out numpy
+arrays, and its caller reads the verdict's JSON; packshot gives a typed, checked result, and its
+caller looks at all of it but the quality map.
 """
 
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any, Final
@@ -27,16 +29,18 @@ Call = Callable[[], Any]
 AsyncCall = Callable[[], Awaitable[Any]]
 
 TIMEOUT_S: Final = 60.0
-BARE, TRITON, PACKSHOT = "bare stub", "tritonclient", "packshot"
-CONTENDERS: Final = (BARE, TRITON, PACKSHOT)
+BARE, READ, TRITON, PACKSHOT = "bare stub", "stub and reading", "tritonclient", "packshot"
+CONTENDERS: Final = (BARE, READ, TRITON, PACKSHOT)
 
 
 def sync_call(name: str, address: str, photo: bytes, stack: ExitStack) -> Call:
     """A function that makes one call; threads may share it."""
-    if name == BARE:
+    if name in (BARE, READ):
         channel = stack.enter_context(grpc.insecure_channel(address))
         send = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
         message = _whole_request(photo)
+        if name == READ:
+            return lambda: _read_stub(send(message, timeout=TIMEOUT_S))
         return lambda: send(message, timeout=TIMEOUT_S)
     if name == TRITON:
         import tritonclient.grpc as triton
@@ -56,11 +60,17 @@ def sync_call(name: str, address: str, photo: bytes, stack: ExitStack) -> Call:
 
 async def async_call(name: str, address: str, photo: bytes, stack: AsyncExitStack) -> AsyncCall:
     """As :func:`sync_call`, for asyncio."""
-    if name == BARE:
+    if name in (BARE, READ):
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
         send = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
         message = _whole_request(photo)
-        return lambda: send(message, timeout=TIMEOUT_S)
+        if name == BARE:
+            return lambda: send(message, timeout=TIMEOUT_S)
+
+        async def ask_stub() -> None:
+            _read_stub(await send(message, timeout=TIMEOUT_S))
+
+        return ask_stub
     if name == TRITON:
         import tritonclient.grpc.aio as triton
 
@@ -92,7 +102,28 @@ def _whole_request(photo: bytes) -> service_pb2.ModelInferRequest:
 
 
 def _read_own(result: QualityResult) -> tuple[Any, ...]:
-    return result.score, result.attributes, result.image
+    return (
+        result.score,
+        result.decision,
+        result.attributes,
+        result.reasons,
+        result.advice,
+        result.image,
+    )
+
+
+def _read_stub(answer: service_pb2.ModelInferResponse) -> tuple[float, Any, Any]:
+    contents = {
+        tensor.name: data
+        for tensor, data in zip(answer.outputs, answer.raw_output_contents, strict=True)
+    }
+    attributes = contents[ATTRIBUTE_VALUES.name]
+    return (
+        struct.unpack("<f", contents[SCORE.name])[0],
+        struct.unpack(f"<{len(attributes) // 4}f", attributes),
+        # Before the text stands its length.
+        json.loads(contents[VERDICT.name][4:]),
+    )
 
 
 def _read_triton(answer: Any) -> tuple[float, Any, Any]:

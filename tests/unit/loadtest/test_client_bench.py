@@ -16,7 +16,7 @@ from tritonclient.grpc import service_pb2
 from packshot.contracts import ATTRIBUTES
 from packshot_loadtest.client_bench.canned_model import canned_verdict
 from packshot_loadtest.client_bench.comparison import compared, compared_pairs
-from packshot_loadtest.client_bench.contenders import BARE, CONTENDERS, PACKSHOT, TRITON
+from packshot_loadtest.client_bench.contenders import BARE, CONTENDERS, PACKSHOT, READ, TRITON
 from packshot_loadtest.client_bench.pairs import pair_async, pair_sync
 from packshot_loadtest.client_bench.timing import Timing
 
@@ -62,7 +62,7 @@ def _address(recorder: _Recorder) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("face", ["sync", "async"])
-def test_all_contenders_take_turns_and_the_stub_sends_what_packshot_sends(
+def test_all_contenders_take_turns_and_the_stubs_send_what_packshot_sends(
     recorder: _Recorder, address: str, face: str
 ) -> None:
     case = (address, b"a photo", 4)
@@ -73,7 +73,7 @@ def test_all_contenders_take_turns_and_the_stub_sends_what_packshot_sends(
     assert all(timing.cpu_s > 0 for timing in timings.values())
     messages = [service_pb2.ModelInferRequest.FromString(data) for data in recorder.received]
     alike = [message for message in messages if message.id]  # tritonclient sends none.
-    assert len(alike) == len(messages) * 2 / 3
+    assert len(alike) == len(messages) * 3 / 4
     for message in alike:
         assert len(message.id) == 32
         assert 50e6 < message.parameters["timeout"].int64_param <= 60e6
@@ -97,12 +97,15 @@ def test_differences_are_taken_within_a_turn() -> None:
     found = compared_pairs(
         {
             BARE: timing(*bare),
+            READ: timing(*(one + 0.2 for one in bare)),
             TRITON: timing(*(one + 0.5 for one in bare)),
             PACKSHOT: timing(*(one + 0.1 for one in bare), cpu_s=0.0011),
         }
     )
     assert found["p50_over_bare_us"] == pytest.approx(100.0)
     assert found["p50_over_bare_interval_us"] == pytest.approx([100.0, 100.0])
+    assert found["p50_over_reading_us"] == pytest.approx(-100.0)
+    assert found["p50_over_reading_interval_us"] == pytest.approx([-100.0, -100.0])
     assert found["cpu_over_bare_us"] == pytest.approx(100.0)
     assert found["throughput_over_bare"] == pytest.approx(sum(bare) / (sum(bare) + 10.1))
     assert found["throughput_over_tritonclient"] > 1
@@ -111,7 +114,9 @@ def test_differences_are_taken_within_a_turn() -> None:
 def test_the_interval_of_what_is_only_noise_has_both_signs() -> None:
     bare = [20.0 + (7 * turn) % 11 for turn in range(200)]
     own = [20.0 + (5 * turn + 3) % 11 for turn in range(200)]
-    found = compared_pairs({BARE: timing(*bare), TRITON: timing(*bare), PACKSHOT: timing(*own)})
+    found = compared_pairs(
+        {**dict.fromkeys((BARE, READ, TRITON), timing(*bare)), PACKSHOT: timing(*own)}
+    )
     low, high = found["p50_over_bare_interval_us"]
     assert low <= 0.0 <= high
     assert low < high
@@ -120,10 +125,12 @@ def test_the_interval_of_what_is_only_noise_has_both_signs() -> None:
 def test_ratios_are_taken_within_a_round() -> None:
     rounds = {
         BARE: [timing(1.0, 1.0), timing(10.0, 10.0), timing(1.0, 1.0)],
+        READ: [timing(1.2, 1.2), timing(12.0, 12.0), timing(1.3, 1.3)],
         TRITON: [timing(2.0, 2.0), timing(20.0, 20.0), timing(2.0, 2.0)],
         PACKSHOT: [timing(1.25, 1.25), timing(12.5, 12.5), timing(1.25, 1.25)],
     }
     found = compared(rounds)
     assert found["throughput_over_bare"] == pytest.approx(0.8)
+    assert found["throughput_over_reading"] == pytest.approx(0.96)
     assert found["throughput_over_tritonclient"] == pytest.approx(1.6)
     assert found["rows"][PACKSHOT]["p50_ms"] == 1.25
