@@ -12,6 +12,7 @@ RUN ?= runs/quality
 PRECISION ?=
 # Folder of photos for INT8 in place of the calibration that ships with the weights.
 CALIBRATION ?=
+ENGINES := tests/parity/test_tensorrt_graph.py
 NETWORK := model_repository/quality_net/1/manifest.json
 # The generator where it has been trained.
 NETWORKS := $(NETWORK) $(patsubst %,model_repository/%_net/1/manifest.json,restore upscale_x2 upscale_x4 \
@@ -34,9 +35,10 @@ export: $(NETWORKS) ## Build and prove the served versions of the shipped networ
 
 test: $(VENV)/.dev ## Run lint and the whole test suite, real Triton included
 	$(MAKE) --jobs=2 --output-sync=target lint export
-	@# Side by side, with one thread each; the others hold a server to deadlines, and want it alone.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal tests/unit
-	$(BIN)/python -m pytest tests/integration tests/packaging tests/parity
+	@# Side by side, with one thread each: those that ask no server. The others want it alone.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal \
+		tests/packaging tests/unit $(ENGINES)
+	$(BIN)/python -m pytest tests/integration tests/parity --deselect=$(ENGINES)
 
 lint: $(VENV)/.dev ## ruff, mypy strict, import-linter
 	$(BIN)/ruff check .

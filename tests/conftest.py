@@ -70,7 +70,7 @@ def build_quality_network(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def triton(repository: Path) -> Iterator[TritonProcess]:
     """A live tritonserver with all models, on free ports, for the whole session."""
-    with TritonProcess(ServerConfig.on_free_ports(repository)) as server:
+    with TritonProcess(ServerConfig.on_free_ports(repository), start_timeout_s=240.0) as server:
         yield server
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,8 +16,19 @@ import tritonclient.grpc as triton_grpc
 
 from packshot.serving.options import ServerConfig
 from packshot.serving.process import TritonProcess
+from packshot_client import ClientConfig
 
 DEADLINE_S = 120.0
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_clients() -> Iterator[None]:
+    """Clients whose tests ask for no deadline wait a minute: the machine has other things to do."""
+    defaults = cast(dict[str, Any], ClientConfig.__init__.__kwdefaults__)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("timeout_s", "health_timeout_s"):
+            patch.setitem(defaults, name, 60.0)
+        yield
 
 
 def bytes_input(name: str, values: list[bytes]) -> triton_grpc.InferInput:

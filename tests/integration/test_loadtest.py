@@ -179,15 +179,15 @@ def test_every_planned_request_is_sent_once(quick: TritonProcess, processes: int
 def test_a_closed_loop_asks_one_after_the_other(quick: TritonProcess) -> None:
     result = execute(settings_for(quick, pattern=None, users=2, duration_s=2))
     assert result.valid
-    assert result.summary["all"]["outcomes"]["ok"] == len(result.samples) > 4
-    assert not result.samples["lag_us"][result.samples["lag_us"] > 1_000_000].size
+    assert result.summary["all"]["outcomes"]["ok"] == len(result.samples) > 2
+    assert (result.samples["lag_us"] < GENEROUS_MS * 1000).all()
 
 
 def test_a_stall_of_the_server_is_in_the_tail(quick: TritonProcess) -> None:
     """Coordinated omission: a second of silence must be felt by all that was due in it."""
 
     def stall(seconds: float) -> None:
-        if seconds > 2.0 and not stalled:
+        if seconds > 1.2 and not stalled:
             stalled.append(True)
             threading.Thread(target=pause, args=(quick.pid, 1.2)).start()
 
@@ -221,16 +221,23 @@ def test_a_mixed_up_batch_is_caught(quick_repository: Callable[..., Path]) -> No
 
 def test_a_server_that_dies_is_counted_not_lost(quick_repository: Callable[..., Path]) -> None:
     with TritonProcess(config_of(quick_repository())) as server:
+        answered: list[int] = []
 
-        def kill(seconds: float) -> None:
-            if seconds > 2.5 and server.returncode is None:
-                os.killpg(server.pid, signal.SIGKILL)
+        def is_time() -> bool:
+            # Twenty of them are the warm-up's.
+            return bool(answered) and answered[-1] > answered[0] + 30
 
-        result = execute(settings_for(server), on_tick=kill)
+        def kill(_: float) -> None:
+            if not is_time():
+                answered.append(read_model_times(server.grpc_address)["quality"].inferences)
+                if is_time():
+                    os.killpg(server.pid, signal.SIGKILL)
+
+        result = execute(settings_for(server, duration_s=5), on_tick=kill)
     outcomes = result.summary["all"]["outcomes"]
     assert outcomes["ok"] > 0
     assert outcomes["unavailable"] > 0
-    assert sum(outcomes.values()) == 60
+    assert sum(outcomes.values()) == 100
 
 
 def run_cli(*arguments: str) -> int:

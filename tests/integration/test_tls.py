@@ -34,7 +34,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def is_ready(channel: grpc.Channel) -> bool:
     with channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-        return bool(stub.ServerReady(service_pb2.ServerReadyRequest(), timeout=10).ready)
+        return bool(stub.ServerReady(service_pb2.ServerReadyRequest(), timeout=60).ready)
 
 
 @pytest.mark.parametrize("mutual", [False, True], ids=["tls", "mutual"])

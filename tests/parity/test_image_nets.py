@@ -12,7 +12,6 @@ import tritonclient.grpc as triton_grpc
 
 from packshot.imaging import decode
 from packshot.serving.process import TritonProcess
-from packshot_export.engine import build_engine
 from packshot_export.networks import (
     Arrays,
     ExportableNetwork,
@@ -101,9 +100,3 @@ def test_parity_is_not_vacuous(inputs: Arrays, reference: npt.NDArray[Any]) -> N
     scale = reference.shape[1] // pixels.shape[1]
     repeated = pixels.repeat(scale, axis=1).repeat(scale, axis=2)
     assert psnr(repeated, reference) < LEAST_PSNR - 5
-
-
-def test_tensorrt_rtx_builds_it(network: ExportableNetwork, enhancement_models: Any) -> None:
-    pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx-cu13 has wheels for Linux only")
-    graph = onnx.load(version(network, enhancement_models) / "model.onnx")
-    assert len(build_engine(network, graph, package="tensorrt_rtx").plan) > 100_000

@@ -42,6 +42,7 @@ class OwnServer:
         guard = ProtocolGuard(protocols=("model-repository",), header=_HEADER, secret=secret)
         self.config = ServerConfig.on_free_ports(copy, guards=(guard,))
         self._server = TritonProcess(self.config)
+        self._broken = False
 
     def __enter__(self) -> OwnServer:
         self._server.start()
@@ -54,7 +55,11 @@ class OwnServer:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._server.stop()
+            if self._broken:
+                # Triton waits a minute for what the process that was killed had, in vain.
+                self._server.kill()
+            else:
+                self._server.stop()
         finally:
             self._folder.cleanup()
 
@@ -89,6 +94,7 @@ class OwnServer:
         server.start()
         # Only now: meanwhile its process is watched from another thread.
         self._server = server
+        self._broken = False
 
     def kill_backend(self, model: str) -> None:
         """End one Python-backend process of a model with SIGKILL.
@@ -102,6 +108,7 @@ class OwnServer:
                 # The stub's command line names the model file that it runs.
                 if any(part.startswith(folder) for part in member.cmdline()):
                     member.send_signal(signal.SIGKILL)
+                    self._broken = True
                     return
         raise ScenarioError(f"the model {model} has no Python-backend process")
 

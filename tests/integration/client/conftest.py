@@ -265,7 +265,7 @@ class Replica:
     def kill(self) -> None:
         if self.process.returncode is None:
             os.kill(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
+            self.process.wait(60)
 
     def freeze(self) -> None:
         os.kill(self.process.pid, signal.SIGSTOP)
@@ -370,7 +370,7 @@ class Load:
         """Calls answered by each replica, from the event ``since`` on."""
         return Counter(e.address for e in self.events[since:] if e.status == "OK" and e.model)
 
-    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 120.0) -> None:
         deadline = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"

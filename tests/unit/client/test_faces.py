@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import io
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -121,26 +120,25 @@ def test_score_takes_every_kind_of_source(connect: Any, triton: Any, tmp_path: P
 
 
 def test_the_deadline_goes_along_twice(connect: Any, triton: Any) -> None:
-    face = connect(triton.address, ClientConfig(timeout_s=4.0))
+    # Long ones, so that what it took to get here does not make one look like the other.
+    face = connect(triton.address, ClientConfig(timeout_s=400.0))
     face.score(b"x")
-    face.score(b"x", timeout_s=2.0)
+    face.score(b"x", timeout_s=200.0)
     sent = [request.parameters["timeout"].int64_param for request in triton.requests]
-    # In microseconds, less what it took to get here.
-    assert sent[0] == pytest.approx(4_000_000, abs=500_000)
-    assert sent[1] == pytest.approx(2_000_000, abs=500_000)
-    assert triton.deadlines_s[0] == pytest.approx(4.0, abs=0.9)
-    assert triton.deadlines_s[1] == pytest.approx(2.0, abs=0.9)
+    for given_s, told_us, held_s in zip((400, 200), sent, triton.deadlines_s, strict=True):
+        assert (given_s - 100) * 1_000_000 < told_us <= given_s * 1_000_000
+        assert given_s - 100 < held_s < given_s + 1
 
 
 def test_the_deadline_holds_and_the_server_learns_of_it(connect: Any, triton: Any) -> None:
     face = connect(triton.address)
     face.score(b"x")
-    started = time.perf_counter()
-    with pytest.raises(DeadlineExceededError, match=r"No answer within 0\.2 s") as caught:
-        face.score(b"slow", timeout_s=0.2)
-    assert time.perf_counter() - started < 1.0
-    assert caught.value.call.elapsed_s == pytest.approx(0.2, abs=0.3)
-    assert triton.cancelled.wait(2)
+    # On a busy machine it may be over before the server has got it.
+    while len(triton.requests) < 2:
+        with pytest.raises(DeadlineExceededError, match=r"No answer within 0\.2 s") as caught:
+            face.score(b"slow", timeout_s=0.2)
+        assert 0.19 < caught.value.call.elapsed_s < triton.slow_s / 2
+    assert triton.cancelled.wait(triton.slow_s / 2)
 
 
 def test_a_policy_goes_along(connect: Any, triton: Any) -> None:
@@ -244,7 +242,7 @@ def test_many_are_bounded_in_flight_and_not_read_ahead(connect: Any, triton: Any
             read += 1
             # Every image before this one that is not under way has been answered.
             assert read - 1 <= len(triton.requests) + 3
-            yield b"later 20"
+            yield b"together 2"
 
     assert len(connect(triton.address).score_many(images(), max_in_flight=3, batch_size=1)) == 12
     assert 2 <= triton.most_at_once <= 3
@@ -364,7 +362,7 @@ async def test_a_cancelled_task_cancels_its_call(triton: Any) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await asyncio.to_thread(triton.cancelled.wait, 2)
+        assert await asyncio.to_thread(triton.cancelled.wait, triton.slow_s / 2)
 
 
 async def test_tasks_of_many_end_with_it(triton: Any) -> None:

@@ -169,12 +169,11 @@ async def test_the_deadline_is_for_the_whole_stream(
     triton: Any, endless: Stream, face: str
 ) -> None:
     triton.stream = endless
-    started = time.perf_counter()
     retries = ClientConfig(retries=Retries(attempt_timeout_s=0.05))
-    with pytest.raises(DeadlineExceededError, match=r"No answer within 0\.6 s"):
+    with pytest.raises(DeadlineExceededError, match=r"No answer within 0\.6 s") as caught:
         await collected(triton.address, face, count=3, timeout_s=0.6, config=retries)
-    assert 0.5 < time.perf_counter() - started < 5
-    assert len(triton.requests) == 1
+    assert 0.5 < caught.value.call.elapsed_s < triton.slow_s / 2
+    assert len(triton.requests) <= 1, "it was sent again"
 
 
 def test_closing_the_iterator_stops_the_server(triton: Any, endless: Stream) -> None:
@@ -182,7 +181,7 @@ def test_closing_the_iterator_stops_the_server(triton: Any, endless: Stream) -> 
     with PackshotClient(triton.address) as client:
         with client.generate_stream("watches", count=9) as stream:
             next(stream)
-        assert triton.cancelled.wait(5)
+        assert triton.cancelled.wait(30)
         assert list(stream) == []
         stream.close()
 
@@ -192,7 +191,7 @@ async def test_closing_the_async_iterator_stops_the_server(triton: Any, endless:
     async with AsyncPackshotClient(triton.address) as client:
         async with client.generate_stream("watches", count=9) as stream:
             await anext(stream)
-        assert await asyncio.to_thread(triton.cancelled.wait, 5)
+        assert await asyncio.to_thread(triton.cancelled.wait, 30)
 
 
 async def test_cancelling_the_task_stops_the_server(triton: Any, endless: Stream) -> None:
@@ -207,7 +206,7 @@ async def test_cancelling_the_task_stops_the_server(triton: Any, endless: Stream
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await asyncio.to_thread(triton.cancelled.wait, 5)
+        assert await asyncio.to_thread(triton.cancelled.wait, 30)
     assert [event.status for event in events] == ["Cancelled"]
 
 

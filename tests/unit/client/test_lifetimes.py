@@ -7,6 +7,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -46,9 +47,9 @@ def test_closing_ends_the_calls_of_other_threads(triton: Any) -> None:
     thread = threading.Thread(target=work)
     thread.start()
     while not triton.requests:
-        pass
+        time.sleep(0.01)
     client.close()
-    thread.join(10)
+    thread.join(60)
     assert len(errors) == 1
 
 
@@ -60,7 +61,7 @@ async def test_closing_ends_the_calls_of_other_tasks(triton: Any) -> None:
     await client.close()
     found = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(error) for error in found] == [RequestCancelledError] * 3
-    assert await asyncio.to_thread(triton.cancelled.wait, 2)
+    assert await asyncio.to_thread(triton.cancelled.wait, 30)
 
 
 def test_another_loop_is_told_so(triton: Any) -> None:
@@ -99,7 +100,7 @@ print("fine")
 
 def test_a_fork_is_told_so_and_the_parent_goes_on(triton: Any) -> None:
     command = [sys.executable, "-c", FORK, triton.address]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.stdout == "fine\n", done.stderr
 
 
@@ -114,7 +115,7 @@ def test_a_forgotten_client_and_its_thread_go(triton: Any, second_triton: Any) -
     del client
     gc.collect()
     assert gone() is None
-    watcher.join(10)
+    watcher.join(60)
     assert not watcher.is_alive()
 
 
@@ -175,14 +176,14 @@ def test_nothing_is_printed_unless_logging_is_configured(dead_address: str) -> N
         "c.close()\n"
     )
     command = [sys.executable, "-c", code, dead_address]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_names_are_resolved_to_replicas(triton: Any) -> None:
     port = triton.address.rpartition(":")[2]
     with PackshotClient(f"dns:///localhost:{port}") as client:
-        assert client.warm_up(timeout_s=2.0).answering
+        assert client.warm_up(timeout_s=60.0).answering
         assert client.score(b"accept").decision == "accept"
 
 

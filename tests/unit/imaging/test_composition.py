@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 import time
 from collections.abc import Callable
@@ -174,15 +175,20 @@ def test_the_score_orders_what_marketplaces_would(make_product: Product) -> None
     assert max(small, aside, cut) < 0.75
 
 
-def test_it_is_fast(make_product: Product) -> None:
-    view = global_view(make_product())
-    times = []
+def test_it_is_a_small_part_of_preparing_a_photo(make_product: Product) -> None:
+    view, file = global_view(make_product()), io.BytesIO()
+    Image.fromarray(make_product()).save(file, "JPEG")
+    parts, wholes = [], []
     for _ in range(50):
-        started = time.perf_counter()
+        # Turn by turn, and of this thread alone: the machine may be busy with others.
+        began = time.thread_time()
         measure_composition(view, 600, 600)
-        times.append(time.perf_counter() - started)
-    # 0.6 ms on an idle core; a shared one is given room.
-    assert min(times) < 0.003
+        measured = time.thread_time()
+        prepare(file.getvalue())
+        parts.append(measured - began)
+        wholes.append(time.thread_time() - measured)
+    # A third, with the least work a photo makes.
+    assert min(parts) < 0.6 * min(wholes)
 
 
 def test_studio_photos(real_data: Path) -> None:

@@ -187,10 +187,11 @@ def test_bombs_are_refused_before_decoding(
 ) -> None:
     data = bomb(*size)
     tracemalloc.start()
-    started = time.perf_counter()
+    # Of this thread alone: the machine may be busy with others.
+    before_s = time.thread_time()
     with pytest.raises(ImageTooLargeError, match=f"{size[0]} x {size[1]} pixels"):
         decode(data)
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - before_s < 0.5
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20_000_000

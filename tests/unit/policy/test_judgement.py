@@ -270,12 +270,18 @@ def test_what_is_not_a_verdict(text: str) -> None:
         Verdict.from_json(text)
 
 
-def test_it_is_fast(default: Policy, attributes: Attributes, facts: Facts) -> None:
+def test_it_is_quick_beside_writing_it_down(
+    default: Policy, attributes: Attributes, facts: Facts
+) -> None:
     attributes |= {"sharpness": 0.2, "noise": 0.3}
-    times = []
+    judging, writing = [], []
     for _ in range(100):
-        started = time.perf_counter()
-        judge(score=50, uncertainty=3, attributes=attributes, facts=facts, policy=default)
-        times.append(time.perf_counter() - started)
-    # 0.07 ms on an idle core; a shared one is given room.
-    assert min(times) < 0.0006
+        # Turn by turn, and of this thread alone: the machine may be busy with others.
+        began = time.thread_time()
+        verdict = judge(score=50, uncertainty=3, attributes=attributes, facts=facts, policy=default)
+        judged = time.thread_time()
+        verdict.to_json()
+        judging.append(judged - began)
+        writing.append(time.thread_time() - judged)
+    # 0.7 times as long.
+    assert min(judging) < 5 * min(writing)

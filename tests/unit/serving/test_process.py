@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from packshot.errors import ServerStartError, ServingError
-from packshot.serving import draining, logs
+from packshot.serving import draining, logs, shared_memory
 from packshot.serving.access import ProtocolGuard
 from packshot.serving.child import ChildProcess
 from packshot.serving.draining import CONTROL_HEADER, drain_ensembles, drainable
@@ -29,6 +29,7 @@ from packshot.serving.shared_memory import (
     remove_leftovers,
     remove_regions,
 )
+from packshot.serving.stubs import find_stubs
 
 REPOSITORY = Path(__file__).parents[3] / "model_repository"
 
@@ -41,7 +42,7 @@ def python_child(code: str, *arguments: str, **options: object) -> ChildProcess:
     )
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -53,16 +54,18 @@ def test_output_is_kept_and_passed_on() -> None:
     child = python_child(
         "import sys; print('out'); print('err', file=sys.stderr)", on_line=lines.append
     )
-    assert child.wait(10) == 0
+    assert child.wait(60) == 0
     child.kill()
+    wait_until(lambda: len(lines) == 2)
     assert sorted(lines) == ["err", "out"]
     assert sorted(child.tail().splitlines()) == ["err", "out"]
 
 
 def test_tail_is_bounded() -> None:
     child = python_child("for i in range(1000): print(i)", tail_lines=3)
-    assert child.wait(10) == 0
+    assert child.wait(60) == 0
     child.kill()
+    wait_until(lambda: child.tail().endswith("999"))
     assert child.tail() == "997\n998\n999"
 
 
@@ -75,7 +78,7 @@ def test_terminate_lets_it_finish() -> None:
         "signal.pause()"
     )
     wait_until(lambda: "up" in child.tail())
-    assert child.terminate(10) == 0
+    assert child.terminate(60) == 0
     assert "drained" in child.tail()
 
 
@@ -90,7 +93,7 @@ def test_terminate_kills_the_group_of_one_that_does_not_stop() -> None:
     grandchild = int(child.tail())
     started = time.monotonic()
     assert child.terminate(0.3) == -signal.SIGKILL
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     wait_until(lambda: not Path(f"/proc/{grandchild}").exists() or _is_zombie(grandchild))
 
 
@@ -127,7 +130,7 @@ def test_regions_of_dead_servers_are_removed_and_those_in_use_kept(tmp_path: Pat
     finally:
         child.kill()
     assert remove_leftovers(tmp_path).regions == (used.name,)
-    assert not remove_leftovers(tmp_path)
+    assert not remove_leftovers(tmp_path).regions
 
 
 def test_regions_of_a_server_that_is_starting_are_kept(tmp_path: Path) -> None:
@@ -137,7 +140,7 @@ def test_regions_of_a_server_that_is_starting_are_kept(tmp_path: Path) -> None:
     child = python_child("print('up'); import time; time.sleep(60)", f"--shm={prefix}")
     try:
         wait_until(lambda: "up" in child.tail())
-        assert not remove_leftovers(tmp_path)
+        assert not remove_leftovers(tmp_path).regions
     finally:
         child.kill()
     assert remove_leftovers(tmp_path).regions == (f"{prefix}new",)
@@ -148,30 +151,32 @@ def test_regions_of_others_are_removed_only_when_old(tmp_path: Path) -> None:
     unseen = tmp_path / f"{OWN_PREFIX}1-1-in-another-container_x"
     foreign.touch()
     unseen.touch()
-    assert not remove_leftovers(tmp_path)
+    assert not remove_leftovers(tmp_path).regions
     hour_ago = time.time() - 3600
     os.utime(foreign, (hour_ago, hour_ago))
     os.utime(unseen, (hour_ago, hour_ago))
     assert remove_leftovers(tmp_path).regions == (foreign.name,)
 
 
-def test_stub_whose_server_died(tmp_path: Path) -> None:
+def test_stub_whose_server_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whatever server starts on this machine meanwhile ends orphans too: these are no other's.
+    prefix = f"{REGION_PREFIX}test-{os.getpid()}_"
+    monkeypatch.setattr(shared_memory, "OWN_PREFIX", prefix)
     program = tmp_path / "triton_python_backend_stub"
     source = "import time\ntime.sleep(60)\n"
     model = tmp_path / "model.py"
     model.write_text(source)
     program.symlink_to(sys.executable)
-    tail = [f"{OWN_PREFIX}x", "4", "4"]
+    tail = [f"{prefix}x", "4", "4"]
     environment = {**os.environ, "PYTHONHOME": sys.base_prefix}
     live = ChildProcess(
         [str(program), str(model), *tail, str(os.getpid())], environment=environment
     )
     orphan = ChildProcess([str(program), str(model), *tail, "1"], environment=environment)
     try:
-        time.sleep(0.5)
-        assert live.returncode is None
+        wait_until(lambda: {live.pid, orphan.pid} <= {stub.pid for stub in find_stubs()})
         assert remove_leftovers(tmp_path).stub_pids == (orphan.pid,)
-        assert orphan.wait(5) == -signal.SIGKILL
+        assert orphan.wait(60) == -signal.SIGKILL
         assert live.returncode is None
     finally:
         live.kill()
@@ -229,12 +234,12 @@ class FakeServer(Endpoint):
 
 def test_only_ensembles_are_unloaded() -> None:
     server = FakeServer({"quality": "READY", "quality_net": "READY", "gone": "READY"})  # type: ignore[abstract]
-    assert drain_ensembles(REPOSITORY, server, timeout_s=5, is_alive=lambda: True)
+    assert drain_ensembles(REPOSITORY, server, timeout_s=60, is_alive=lambda: True)
     assert server.unloaded == ["quality"]
 
 
 def test_draining_ends_with_the_server_or_the_time() -> None:
-    for alive, timeout_s in ((False, 5.0), (True, 0.0)):
+    for alive, timeout_s in ((False, 60.0), (True, 0.0)):
         server = FakeServer({"quality": "READY"})  # type: ignore[abstract]
         assert not drain_ensembles(
             REPOSITORY, server, timeout_s=timeout_s, is_alive=lambda alive=alive: alive
@@ -248,7 +253,7 @@ def test_draining_survives_a_server_that_does_not_answer(monkeypatch: pytest.Mon
         raise ServingError("no answer")
 
     monkeypatch.setattr(server, "model_states", fail)
-    assert not drain_ensembles(REPOSITORY, server, timeout_s=5, is_alive=lambda: True)
+    assert not drain_ensembles(REPOSITORY, server, timeout_s=60, is_alive=lambda: True)
 
 
 def test_the_launcher_keeps_model_control_to_itself() -> None:
@@ -291,7 +296,7 @@ def test_server_that_dies_fails_at_once_with_its_last_words(tmp_path: Path) -> N
     started = time.monotonic()
     with pytest.raises(ServerStartError, match=r"(?s)status 3.*out of luck"):
         server.start()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_server_that_never_gets_ready_is_ended(tmp_path: Path) -> None:

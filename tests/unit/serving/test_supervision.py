@@ -23,6 +23,7 @@ from packshot.errors import ContractError, PortInUseError, ServingError, Unreach
 from packshot.imaging import Limits, prepare
 from packshot.serving.backend import checked_request
 from packshot.serving.ports import free_ports
+from packshot.serving.stubs import process_state
 from packshot.serving.supervision.board import HealthBoard
 from packshot.serving.supervision.budget import Budget
 from packshot.serving.supervision.census import Fault, StubCensus
@@ -252,7 +253,8 @@ def test_what_a_model_calls_comes_with_it() -> None:
 
 
 STUB = """
-import sys, time
+import time
+sum(range(3_000_000))  # Some CPU time, which some tests want to see.
 time.sleep(600)
 """
 
@@ -272,7 +274,7 @@ def stub(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     child.wait()
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -294,7 +296,7 @@ def test_stub_that_died_or_stopped(
         model="net", kind="stub", reason=f"stub process {stub.pid} {words}", pids=(stub.pid,)
     )
     assert census.end(found[0].pids) == ["region"]
-    assert stub.wait(10) == -signal.SIGKILL
+    assert stub.wait(60) == -signal.SIGKILL
     assert not census.look()
 
 
@@ -303,7 +305,7 @@ def test_cpu_time_of_stubs_tells_work_from_hanging(stub: subprocess.Popen[bytes]
     wait_until(lambda: not census.look() and bool(census.pids_of("net")))
     wait_until(lambda: census.cpu_seconds(["another", "net"]) > 0)
     stub.send_signal(signal.SIGSTOP)
-    time.sleep(0.1)
+    wait_until(lambda: process_state(stub.pid) == "T")
     used_s = census.cpu_seconds(["net"])
     time.sleep(0.1)
     assert census.cpu_seconds(["net"]) == used_s > 0
@@ -320,7 +322,7 @@ def test_stub_that_was_unloaded_is_no_fault(stub: subprocess.Popen[bytes]) -> No
 
 
 def get(port: int, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     with contextlib.closing(connection):
         connection.request("GET", path)
         answer = connection.getresponse()
