@@ -6,9 +6,9 @@ too smooth. What is given back here is the photo's own, and what is sharpened wa
 - a quarter or half of the detail that restoring took away comes back;
 - an unsharp mask of luminance brings no pixel outside the darkest and the brightest of its own
   neighbours, so that edges get steeper, not haloes;
-- all of the sharpening together stays 40 dB from the picture it starts from, the bound within
-  which a picture counts as unharmed: a photo full of texture, which sharpening would change most
-  and needs least, is sharpened less.
+- all of the sharpening together stays 46 dB from the picture it starts from, half of the change
+  within which a picture counts as unharmed (40 dB): a photo full of texture, which sharpening
+  would change most and needs least, is sharpened less.
 
 In bands, so that 12 megapixels need no more memory than their result.
 """
@@ -49,7 +49,7 @@ class Finish:
     own_detail: float
     amount: float = 1.0
     sigma: float = 1.0
-    nearest_db: float = 40.0
+    nearest_db: float = 46.0
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.own_detail <= 1.0:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from packshot.enhancement.caution import Caution, part_way, tone_change
 from packshot.enhancement.finishing import Finish, finished
 from packshot.enhancement.restoration import (
     RESTORE_TILING,
@@ -26,11 +27,15 @@ DETAIL: Final = frozenset({"sharpness", "noise", "compression"})
 MENDABLE: Final = TONAL | DETAIL
 """Attributes that restoring can raise. ``resolution`` is not one: enlarging invents no detail."""
 
-_FINISHES: Final[dict[Fix, Finish]] = {
+FINISHES: Final[dict[Fix, Finish]] = {
     "restore": Finish(own_detail=0.25),
     "restore_half": Finish(own_detail=0.5),
 }
-"""The fixes that mend detail, by how the network's picture is finished: ``packshot-eval fixes``."""
+"""The fixes that mend detail, by how the network's picture is finished."""
+
+CAUTION: Final = Caution()
+"""How far every fix follows the network in light and colour. How it was chosen:
+docs/enhancement.md."""
 
 
 def failing_attributes(verdict: Verdict) -> frozenset[str]:
@@ -82,7 +87,7 @@ def fixes_for(verdict: Verdict, kept: frozenset[Fix] = frozenset()) -> tuple[Fix
         wanted = ("restore", "restore_half", "tone")
     else:
         wanted = ()
-    if kept & _FINISHES.keys() or (kept and tonal and not detail):
+    if kept & FINISHES.keys() or (kept and tonal and not detail):
         return ()
     return tuple(fix for fix in wanted if fix not in kept)
 
@@ -102,11 +107,13 @@ class Mender:
 
     def __call__(self, fix: Fix, image_hwc_u8: PixelArray) -> PixelArray:
         """The photo after one fix, [H, W, 3] uint8, of the same size."""
+        whole = restore_tone(image_hwc_u8, self._network)
+        share = CAUTION.share(tone_change(image_hwc_u8, whole))
+        toned = part_way(whole, image_hwc_u8, whole, share)
         if fix == "tone":
-            return restore_tone(image_hwc_u8, self._network)
+            return toned
         # Those of one photo follow each other: seconds at 12 megapixels.
         if self._restored is None or self._restored[0] is not image_hwc_u8:
             restored = restore(image_hwc_u8, self._network, tiling=self._tiling)
-            self._restored = (image_hwc_u8, restored)
-        toned = restore_tone(image_hwc_u8, self._network)
-        return finished(toned, self._restored[1], _FINISHES[fix])
+            self._restored = (image_hwc_u8, part_way(restored, image_hwc_u8, whole, share))
+        return finished(toned, self._restored[1], FINISHES[fix])

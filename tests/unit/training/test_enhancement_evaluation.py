@@ -61,6 +61,11 @@ def test_a_network_that_changes_nothing_gains_nothing(photos: Path, tmp_path: Pa
         assert summary[f"{measure} spoilt"] == summary[f"{measure} restored"]
     assert found["clean"]["value"] == 100.0
     assert found["improved"] == 0.0
+    groups = {group["group"]: group for group in found["groups"]}
+    assert all(
+        group["delta_e_before"] == pytest.approx(group["delta_e_after"]["value"])
+        for group in groups.values()
+    )
     best = [photo["best_tool"]["psnr"] for photo in found["photos"]]
     assert summary["psnr best tool"]["value"] == pytest.approx(np.mean(best))
     assert summary["psnr gain over best tool"]["value"] == pytest.approx(

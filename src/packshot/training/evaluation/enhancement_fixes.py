@@ -1,8 +1,8 @@
 """Each fix by itself on spoilt photos: by this, and on validation photos, fixes are chosen.
 
-What finishes the restored picture is one of a few candidates, named here. They are compared by
-whether the score *and* the nearness to the original rise, which no choice by the score alone
-would do.
+How far to follow the network's tone, and what finishes its picture, are a few candidates, named
+here. They are compared by whether the score *and* the nearness to the original rise, which no
+choice by the score alone would do.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import torch
 import typer
 
 from packshot.contracts import DEFAULT_POLICY
 from packshot.enhancement import Judge, restore, restore_tone
+from packshot.enhancement.caution import part_way, tone_change
 from packshot.enhancement.finishing import Finish, finished
-from packshot.enhancement.fixes import passes
+from packshot.enhancement.fixes import CAUTION, FINISHES, passes
 from packshot.enhancement.restoration import RestoreFunction
 from packshot.imaging import OutputOptions, decode, encode
 from packshot.models.weights import load_quality_net, load_restore_net
@@ -49,23 +50,37 @@ from packshot.training.evaluation.enhancement_outcomes import (
 )
 from packshot.training.progress import StageProgress
 
-Candidate = Callable[[PixelArray, PixelArray], PixelArray]
-"""The photo with the restored tone, and restored: what is made of both."""
+
+class Restored(NamedTuple):
+    """What the network made of a photo, [H, W, 3] uint8 each.
+
+    Attributes:
+        toned: In light and colour alone.
+        picture: In all.
+    """
+
+    toned: PixelArray
+    picture: PixelArray
 
 
-def _finish(own_detail: float, amount: float = Finish.amount, **bound: float) -> Candidate:
-    finish = Finish(own_detail=own_detail, amount=amount, **bound)
-    return lambda toned, restored: finished(toned, restored, finish)
+Candidate = Callable[[Restored, Restored], PixelArray]
+"""The network's work with the whole of its tone, and with ``CAUTION``: what is made of both."""
+
+
+def _finish(finish: Finish) -> Candidate:
+    return lambda _, cautious: finished(*cautious, finish)
 
 
 CANDIDATES: Final[dict[str, Candidate]] = {
-    "tone": lambda toned, _: toned,
-    "the network alone": lambda _, restored: restored,
-    "1/4 of own detail": _finish(0.25, amount=0.0),
-    "sharpened": _finish(0.0, nearest_db=0.0),
-    "sharpened within 40 dB": _finish(0.0),
-    "restore: 1/4, sharpened within 40 dB": _finish(0.25),
-    "restore_half: 1/2, the same": _finish(0.5),
+    "tone, whole": lambda whole, _: whole.toned,
+    "tone": lambda _, cautious: cautious.toned,
+    "the network alone": lambda whole, _: whole.picture,
+    "the same with cautious tone": lambda _, cautious: cautious.picture,
+    "sharpened": _finish(Finish(own_detail=0.0, nearest_db=0.0)),
+    "restore, but whole tone": lambda whole, _: finished(*whole, FINISHES["restore"]),
+    "restore, but within 40 dB": _finish(Finish(own_detail=0.25, nearest_db=40.0)),
+    "restore": _finish(FINISHES["restore"]),
+    "restore_half": _finish(FINISHES["restore_half"]),
 }
 """What the photos are put through, by name; three are fixes of ``optimize``."""
 
@@ -98,10 +113,12 @@ def evaluate_fixes(
         photo = spoil(path, index)
         pixels = photo.spoilt.pixels_hwc_u8
         verdict = judge_photo(photo.spoilt)
-        toned, restored = restore_tone(pixels, network), restore(pixels, network)
+        whole = Restored(restore_tone(pixels, network), restore(pixels, network))
+        share = CAUTION.share(tone_change(pixels, whole.toned))
+        cautious = Restored(*(part_way(done, pixels, whole.toned, share) for done in whole))
         outcomes = {}
         for name, candidate in CANDIDATES.items():
-            after = decode(encode(candidate(toned, restored), OutputOptions(), "JPEG").data)
+            after = decode(encode(candidate(whole, cautious), OutputOptions(), "JPEG").data)
             score = judge_photo(after).score
             outcomes[name] = outcome(photo, after, score_before=verdict.score, score_after=score)
         tried.append(TriedPhoto(name=photo.name, passed=passes(verdict), outcomes=outcomes))

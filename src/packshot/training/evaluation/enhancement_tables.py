@@ -25,7 +25,9 @@ def restore_tables(evaluation: RestoreEvaluation) -> list[Table]:
     means.caption = f"PSNR rises on {evaluation.improved:.0%} of them"
 
     groups = Table(title="By kind of fault (photos have others beside it)")
-    for heading in ("fault", "photos", "PSNR before", "PSNR gain", "SSIM gain"):
+    headings = ("fault", "photos", "PSNR before", "PSNR gain", "SSIM gain", "ΔE2000 before",
+                "ΔE2000 after")  # fmt: skip
+    for heading in headings:
         groups.add_column(heading)
     for group in evaluation.groups:
         groups.add_row(
@@ -34,6 +36,8 @@ def restore_tables(evaluation: RestoreEvaluation) -> list[Table]:
             f"{group.psnr_before:.1f}",
             str(group.psnr_gain),
             str(group.ssim_gain),
+            f"{group.delta_e_before:.2f}",
+            str(group.delta_e_after),
         )
 
     clean = Table(title="The same photos without faults: output against input")

@@ -62,13 +62,25 @@ class RestoredPhoto:
 
 @dataclass(frozen=True, kw_only=True)
 class FaultGain:
-    """What restoring gains on the photos with one kind of fault, beside others."""
+    """What restoring gains on the photos with one kind of fault, beside others.
+
+    Attributes:
+        group: The kind of fault.
+        photos: How many have it.
+        psnr_before: Mean of the spoilt photos, dB.
+        psnr_gain: dB.
+        ssim_gain: Of 0-1.
+        delta_e_before: Mean CIEDE2000 of the spoilt photos to their originals.
+        delta_e_after: The same of the restored ones.
+    """
 
     group: str
     photos: int
     psnr_before: float
     psnr_gain: Estimate
     ssim_gain: Estimate
+    delta_e_before: float
+    delta_e_after: Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +91,7 @@ class RestoreEvaluation:
         photos: Every spoilt photo.
         summary: Mean PSNR, SSIM and delta E of input, best tool and network; of the gains of the
             network over both.
-        groups: Gains by kind of fault.
+        groups: Gains by kind of fault, and with and without any of tone.
         clean: PSNR of clean photos after the network against before; unchanged ones count 100 dB.
         clean_delta_e: Their colour difference.
         improved: Share of spoilt photos with a higher PSNR after.
@@ -192,23 +204,31 @@ def _summary(photos: list[RestoredPhoto], resamples: int) -> dict[str, Estimate]
 
 
 def _groups(photos: list[RestoredPhoto], resamples: int) -> list[FaultGain]:
-    gains = []
+    """By fault; then where light or colour is wrong, and where the network is to leave it alone."""
+    tonal = frozenset(name for group in SELLER_FAULTS if group.tonal for name, _, _ in group.faults)
+    chosen = {}
     for group in SELLER_FAULTS:
-        names = {name for name, _, _ in group.faults}
-        members = [p for p in photos if any(fault in names for fault, _ in p.faults)]
-        if len(members) < 2:
-            continue
-        gains.append(
-            FaultGain(
-                group=group.name,
-                photos=len(members),
-                psnr_before=float(np.mean([p.spoilt.psnr for p in members])),
-                psnr_gain=mean_estimate(
-                    [p.restored.psnr - p.spoilt.psnr for p in members], resamples=resamples
-                ),
-                ssim_gain=mean_estimate(
-                    [p.restored.ssim - p.spoilt.ssim for p in members], resamples=resamples
-                ),
-            )
-        )
-    return gains
+        names = frozenset(name for name, _, _ in group.faults)
+        chosen[group.name] = [photo for photo in photos if _has(photo, names)]
+    chosen["any of light and colour"] = [photo for photo in photos if _has(photo, tonal)]
+    chosen["none of light and colour"] = [photo for photo in photos if not _has(photo, tonal)]
+    return [_gain(name, group, resamples) for name, group in chosen.items() if len(group) > 1]
+
+
+def _has(photo: RestoredPhoto, faults: frozenset[str]) -> bool:
+    return any(fault in faults for fault, _ in photo.faults)
+
+
+def _gain(name: str, photos: list[RestoredPhoto], resamples: int) -> FaultGain:
+    def mean(values: list[float]) -> Estimate:
+        return mean_estimate(values, resamples=resamples)
+
+    return FaultGain(
+        group=name,
+        photos=len(photos),
+        psnr_before=float(np.mean([p.spoilt.psnr for p in photos])),
+        psnr_gain=mean([p.restored.psnr - p.spoilt.psnr for p in photos]),
+        ssim_gain=mean([p.restored.ssim - p.spoilt.ssim for p in photos]),
+        delta_e_before=float(np.mean([p.spoilt.delta_e for p in photos])),
+        delta_e_after=mean([p.restored.delta_e for p in photos]),
+    )
