@@ -171,7 +171,7 @@ QUALITY = ExportableNetwork(
     # Pooling sums thousands of squares, which overflow float16; the heads cost nothing.
     float32_islands=(
         "feature_norm", "shared", "attribute_shared", "score_head", "attribute_head",
-        "uncertainty_head", "map_reduce", "map_head",
+        "colour_shared", "colour_head", "uncertainty_head", "map_reduce", "map_head",
     ),
     float32_after=("backbone",),
     quantized=("backbone",),

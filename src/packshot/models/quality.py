@@ -11,6 +11,10 @@ layers see noise and blocks and late ones see content.
     fragments  u8 ───┘        │               └─ uncertainty  score points
                               └─ 7x7 cells ───── quality map  7 x 7 x 7
 
+Colour has a branch of its own on the same features, added to its logit: too much and too little
+of it pull on one scale, and the other attributes must not pay for telling them apart
+(``packshot-train colour``).
+
 Casting and normalising are the first layers, so that runtimes fuse them and pixels travel
 as uint8.
 """
@@ -33,19 +37,20 @@ class QualityNetConfig:
 
     Attributes:
         hidden: Width of the layer shared by the image-level heads.
+        colour_hidden: Width of the branch for colour.
         map_hidden: Width of the 1x1 convolution of the quality map.
         dropout: Dropout before the image-level heads, in training.
     """
 
     hidden: int = 192
+    colour_hidden: int = 48
     map_hidden: int = 64
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.hidden < 1 or self.map_hidden < 1:
-            raise ValueError(
-                f"hidden and map_hidden must be positive, got {self.hidden} and {self.map_hidden}"
-            )
+        widths = self.hidden, self.colour_hidden, self.map_hidden
+        if min(widths) < 1:
+            raise ValueError(f"hidden, colour_hidden and map_hidden must be positive, got {widths}")
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
 
@@ -70,6 +75,7 @@ class QualityNet(nn.Module):
     """Two views in; score, attributes, uncertainty and quality map out."""
 
     uncertainty_scale: Tensor
+    of_colour: Tensor
 
     def __init__(self, config: QualityNetConfig | None = None) -> None:
         super().__init__()
@@ -83,11 +89,18 @@ class QualityNet(nn.Module):
         self.attribute_shared = nn.Linear(pooled, self.config.hidden)
         self.score_head = nn.Linear(self.config.hidden, 1)
         self.attribute_head = nn.Linear(self.config.hidden, attributes)
+        self.colour_shared = nn.Linear(pooled, self.config.colour_hidden)
+        self.colour_head = nn.Linear(self.config.colour_hidden, 1)
         self.uncertainty_head = nn.Linear(self.config.hidden, 1)
         # Errors on photos learned from are smaller than on others: set from validation photos.
         self.register_buffer("uncertainty_scale", torch.ones(()))
+        colour = torch.tensor(LEARNED_ATTRIBUTES.index("colour"))
+        self.register_buffer("of_colour", F.one_hot(colour, attributes).float(), persistent=False)
         self.map_reduce = nn.Conv2d(sum(TAP_CHANNELS), self.config.map_hidden, 1)
         self.map_head = nn.Conv2d(self.config.map_hidden, attributes, 1)
+        # The branch begins as nothing.
+        nn.init.zeros_(self.colour_head.weight)
+        nn.init.zeros_(self.colour_head.bias)
         # Start at the middle of human scores, not at noise ten times their range.
         nn.init.normal_(self.score_head.weight, std=0.01)
         nn.init.constant_(self.score_head.bias, 0.6)
@@ -142,8 +155,13 @@ class QualityNet(nn.Module):
         attribute_hidden = F.relu(self.attribute_shared(normed))
         return (
             self.score_head(hidden),
-            self.attribute_head(attribute_hidden),
+            self.attribute_head(attribute_hidden) + self.colour_logit(normed) * self.of_colour,
             # Detached: learning how wrong the score is must not change the score.
             F.softplus(self.uncertainty_head(hidden.detach())),
             self.map_head(F.relu(self.map_reduce(cells))),
         )
+
+    def colour_logit(self, normed: Tensor) -> Tensor:
+        """What the branch adds to the logit of colour, [N, 1], from normalised features."""
+        added: Tensor = self.colour_head(F.relu(self.colour_shared(normed)))
+        return added

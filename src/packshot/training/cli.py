@@ -3,7 +3,7 @@
 packshot-train quality --data ../shared/data --run runs/quality
 packshot-train quality --data ../shared/data --run runs/quality      # again: resumes
 packshot-train quality --data ../shared/data --recipe refine --init weights/quality.safetensors
-packshot-train quality --data ../shared/data --recipe colour --init weights/quality.safetensors
+packshot-train colour --data ../shared/data --init weights/quality.safetensors
 packshot-train quality --labels my.csv --init weights/quality.safetensors
 packshot-train restore --data ../shared/data --recipe tone
 packshot-train restore --data ../shared/data --init runs/restore-tone/restore.safetensors
@@ -38,12 +38,14 @@ from packshot.training.feedback.recipe import FeedbackRecipe
 from packshot.training.generation.command import generator
 from packshot.training.inpainting.command import inpaint
 from packshot.training.progress import StageProgress
+from packshot.training.quality.colour_command import colour
 from packshot.training.quality.curves import plot_training
 from packshot.training.quality.photos import clean_photos, split_biq2021
 from packshot.training.quality.trainer import QualityTrainer
 from packshot.training.recipes import QUALITY_RECIPES
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.command()(colour)
 app.command()(generator)
 app.command()(inpaint)
 app.command()(restore)

@@ -60,8 +60,6 @@ class QualityRecipe:
             )
         if not 0.0 <= self.ema_decay < 1.0:
             raise ValueError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
-        if self.learns == "everything" and self.mix.labelled == 0:
-            raise ValueError("the score learns from labelled photos, got mix.labelled 0")
 
 
 def quality_default() -> QualityRecipe:
@@ -94,36 +92,6 @@ def quality_rank() -> QualityRecipe:
     )
 
 
-def quality_colour() -> QualityRecipe:
-    """The attributes once more, for vivid photos above all.
-
-    They look better with a little less colour, so what people like does not say that they lost
-    some. Beside the untouched photo it can be seen: most of the pairs have one, half of the faults
-    are of colour, and the order within a pair weighs more. What it gains and loses is in the model
-    card; the shipped weights are without it.
-    """
-    return QualityRecipe(
-        name="colour",
-        epochs=1,
-        head_rate=1e-3,
-        warmup_steps=30,
-        ema_decay=0.99,
-        learns="attributes",
-        mix=MixConfig(
-            labelled=0,
-            faulty=32,
-            paired=True,
-            untouched=0.6,
-            fault_weights=(
-                ("under_saturation", 8.0),
-                ("over_saturation", 4.0),
-                ("colour_cast", 4.0),
-            ),
-        ),
-        losses=LossWeights(rank=1.0),
-    )
-
-
 def quality_smoke() -> QualityRecipe:
     """A minute's run that proves the machinery, not the network."""
     return QualityRecipe(
@@ -133,5 +101,5 @@ def quality_smoke() -> QualityRecipe:
 
 QUALITY_RECIPES = {
     recipe().name: recipe
-    for recipe in (quality_default, quality_refine, quality_rank, quality_colour, quality_smoke)
+    for recipe in (quality_default, quality_refine, quality_rank, quality_smoke)
 }

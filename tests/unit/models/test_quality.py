@@ -84,7 +84,9 @@ def test_budget(network: QualityNet) -> None:
     assert 0.5e9 < macs <= 1.5e9
 
 
-@pytest.mark.parametrize("wrong", [{"hidden": 0}, {"dropout": 1.0}, {"map_hidden": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"hidden": 0}, {"colour_hidden": 0}, {"dropout": 1.0}, {"map_hidden": -1}]
+)
 def test_configuration_is_checked(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="got"):
         QualityNetConfig(**wrong)  # type: ignore[arg-type]

@@ -65,21 +65,6 @@ def test_unknown_targets_cost_nothing_and_give_no_gradient() -> None:
     assert all(bool(torch.isfinite(loss)) for loss in losses.values())
 
 
-def test_a_batch_without_human_scores_teaches_the_attributes_alone() -> None:
-    score = torch.full((3, 1), 0.5, requires_grad=True)
-    logits = torch.zeros(3, 7, requires_grad=True)
-    losses = quality_losses(
-        (score, logits, torch.zeros(3, 1), torch.zeros(3, 7, 7, 7)),
-        batch([NAN] * 3, [NAN] * 3, torch.full((3, 7), 0.2)),
-        LossWeights(),
-    )
-    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-    assert score.grad is not None
-    assert logits.grad is not None
-    assert bool((score.grad == 0).all())
-    assert bool((logits.grad > 0).all())
-
-
 def test_a_score_above_its_ceiling_costs_and_below_does_not() -> None:
     unknown = torch.full((3, 7), NAN)
     zeros = torch.zeros(3, 7)

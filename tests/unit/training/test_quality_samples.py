@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from packshot.contracts import LEARNED_ATTRIBUTES, VIEW_SIZE
+from packshot.contracts import VIEW_SIZE
 from packshot.training.quality.batches import MixConfig, MixedBatches, MixedDataset
 from packshot.training.quality.photos import (
     CleanPhoto,
@@ -117,39 +117,6 @@ def test_paired_photos_differ_in_nothing_but_the_severity(data_folder: Path) -> 
         MixConfig(labelled=4, faulty=3, paired=True)
 
 
-def test_half_of_the_pairs_can_have_an_untouched_photo(data_folder: Path) -> None:
-    split = split_biq2021(data_folder / "biq2021")
-    mix = MixConfig(labelled=4, faulty=40, paired=True, untouched=0.5)
-    sources = clean_photos(data_folder, split.train)
-    dataset = MixedDataset(split.train, sources, mix, Augmentation(), seed=0)
-    first = len(split.train)
-    pairs = [(dataset[i], dataset[i + 1]) for i in range(first, first + 80, 2)]
-    known = [(a, b) for a, b in pairs if (b.attributes < 1).any() and not np.isnan(b.attributes[0])]
-    untouched = [(a, b) for a, b in known if (a.attributes == 1).all()]
-    assert 0.2 < len(untouched) / len(known) < 0.8
-    for clean, spoilt in untouched:
-        assert not np.array_equal(clean.global_view, spoilt.global_view)
-        assert clean.only_fault == NO_FAULT
-    with pytest.raises(ValueError, match=r"untouched must be in \[0, 1\], got 2"):
-        MixConfig(untouched=2.0)
-
-
-def test_faults_are_drawn_as_often_as_weighted(clean: CleanPhoto) -> None:
-    def shares(weights: dict[str, float]) -> float:
-        samples = [
-            faulty_sample(clean, Augmentation(), np.random.default_rng(seed), fault_weights=weights)
-            for seed in range(150)
-        ]
-        spoilt = [s.attributes for s in samples if (s.attributes < 1).any()]
-        return float(np.mean([a[LEARNED_ATTRIBUTES.index("colour")] < 1 for a in spoilt]))
-
-    assert shares({}) < 0.4
-    assert shares({"under_saturation": 40.0}) > 0.7
-    for weights in ((("fog", 2.0),), (("under_saturation", 0.0),)):
-        with pytest.raises(ValueError, match=r"fault_weights must be positive and of .*, got"):
-            MixConfig(fault_weights=weights)
-
-
 def test_an_epoch_shows_each_labelled_photo_at_most_once(data_folder: Path) -> None:
     split = split_biq2021(data_folder / "biq2021")
     mix = MixConfig(labelled=4, faulty=2)
@@ -163,21 +130,6 @@ def test_an_epoch_shows_each_labelled_photo_at_most_once(data_folder: Path) -> N
     assert all(len(batch) == 6 for batch in batches)
 
 
-def test_an_epoch_without_labelled_photos_has_as_many_faulty_ones(data_folder: Path) -> None:
-    split = split_biq2021(data_folder / "biq2021")
-    sources = clean_photos(data_folder, split.train)
-    mix = MixConfig(labelled=0, faulty=4)
-    dataset = MixedDataset(split.train, sources, mix, Augmentation(), seed=0)
-    batches = list(MixedBatches(dataset))
-    shown = [index for batch in batches for index in batch]
-    assert len(shown) == len(set(shown)) == len(split.train) // 4 * 4
-    assert min(shown) == len(split.train)
-    assert max(shown) < len(dataset)
-    assert np.isnan(dataset[max(shown)].mos)
-
-
-def test_a_mix_of_too_few_is_refused() -> None:
-    with pytest.raises(ValueError, match="no labelled ones or at least 2"):
+def test_a_mix_without_pairs_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 2 labelled photos"):
         MixConfig(labelled=1)
-    with pytest.raises(ValueError, match="got 0 labelled and 0 faulty ones"):
-        MixConfig(labelled=0, faulty=0)

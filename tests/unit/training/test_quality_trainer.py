@@ -14,7 +14,7 @@ from packshot.training.checkpoint import load_checkpoint, save_checkpoint
 from packshot.training.quality.batches import MixConfig
 from packshot.training.quality.photos import clean_photos, split_biq2021
 from packshot.training.quality.trainer import QualityTrainer, predict_scores
-from packshot.training.recipes import QUALITY_RECIPES, QualityRecipe, quality_colour, quality_smoke
+from packshot.training.recipes import QUALITY_RECIPES, QualityRecipe, quality_rank, quality_smoke
 
 RECIPE = dataclasses.replace(
     quality_smoke(), epochs=2, mix=MixConfig(labelled=2, faulty=2), frozen_blocks=16
@@ -78,8 +78,8 @@ def test_learning_attributes_leaves_the_score_as_it_is(data_folder: Path, tmp_pa
     initial.feature_norm.running_mean.normal_()
     before = copy.deepcopy(initial)
     recipe = dataclasses.replace(
-        quality_colour(),
-        mix=MixConfig(labelled=0, faulty=4, paired=True, untouched=0.5),
+        quality_rank(),
+        mix=MixConfig(labelled=4, faulty=4, paired=True),
         warmup_steps=1,
     )
     after = trainer(data_folder, tmp_path, recipe, initial).fit()
@@ -115,7 +115,6 @@ def test_checkpoints_hold_no_code(tmp_path: Path) -> None:
 
 def test_recipes_are_complete_and_checked() -> None:
     assert {"default", "smoke"} <= set(QUALITY_RECIPES)
-    unlabelled = MixConfig(labelled=0)
-    for wrong in ({"epochs": 0}, {"head_rate": 0.0}, {"ema_decay": 1.0}, {"mix": unlabelled}):
+    for wrong in ({"epochs": 0}, {"head_rate": 0.0}, {"ema_decay": 1.0}):
         with pytest.raises(ValueError, match="got"):
             QualityRecipe(name="wrong", **wrong)  # type: ignore[arg-type]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from packshot.training.degradations import FAULTS
 from packshot.training.quality.photos import CleanPhoto, LabelledPhoto
 from packshot.training.quality.samples import (
     Augmentation,
     Sample,
     faulty_sample,
     labelled_sample,
-    random_severity,
 )
 
 
@@ -66,19 +63,15 @@ class MixConfig:
     """What a training batch is made of.
 
     Attributes:
-        labelled: Photos with human scores in a batch; 0 where the score does not learn.
+        labelled: Photos with human scores in a batch.
         faulty: Clean photos with faults in a batch.
         paired: Whether faulty photos come in twos that differ in nothing but the severity.
-        untouched: Share of those pairs in which the one photo has no fault at all.
-        fault_weights: How often a fault is drawn, by its name; 1 for those not named.
         source_weights: How often each source of clean photos is drawn.
     """
 
     labelled: int = 16
     faulty: int = 8
     paired: bool = False
-    untouched: float = 0.0
-    fault_weights: tuple[tuple[str, float], ...] = ()
     source_weights: tuple[tuple[str, float], ...] = (
         ("biq2021", 0.62),
         ("studio", 0.2),
@@ -87,22 +80,13 @@ class MixConfig:
     )
 
     def __post_init__(self) -> None:
-        counts = (self.labelled, self.faulty)
-        if self.labelled == 1 or min(counts) < 0 or max(counts) == 0:
+        if self.labelled < 2 or self.faulty < 0:
             raise ValueError(
-                "a batch needs some photos, and no labelled ones or at least 2 (a correlation is"
-                f" one of its losses), got {self.labelled} labelled and {self.faulty} faulty ones"
+                "a batch needs at least 2 labelled photos (a correlation is one of its losses) and"
+                f" no negative number of faulty ones, got {self.labelled} and {self.faulty}"
             )
         if self.paired and self.faulty % 2:
             raise ValueError(f"pairs need an even number of faulty photos, got {self.faulty}")
-        if not 0.0 <= self.untouched <= 1.0:
-            raise ValueError(f"untouched must be in [0, 1], got {self.untouched}")
-        known = {fault.name for fault in FAULTS}
-        wrong = [pair for pair in self.fault_weights if pair[0] not in known or pair[1] <= 0]
-        if wrong:
-            raise ValueError(
-                f"fault_weights must be positive and of {', '.join(sorted(known))}, got {wrong}"
-            )
 
 
 class MixedDataset(Dataset[Sample]):
@@ -127,53 +111,34 @@ class MixedDataset(Dataset[Sample]):
         self.epoch = 0
 
     def __len__(self) -> int:
-        return len(self.labelled) + len(MixedBatches(self)) * self.mix.faulty
+        return len(self.labelled) * (self.mix.labelled + self.mix.faulty) // self.mix.labelled
 
     def __getitem__(self, index: int) -> Sample:
         if index < len(self.labelled):
             rng = np.random.default_rng((self.seed, self.epoch, index))
             return labelled_sample(self.labelled[index], self.augmentation, rng)
         if not self.mix.paired:
-            return self._faulty_sample(index)
+            return self._faulty_sample(index, None)
         number = index - len(self.labelled)
-        first = index - number % 2
         severity_rng = np.random.default_rng((self.seed, self.epoch, index, 1))
-        pair_rng = np.random.default_rng((self.seed, self.epoch, first, 2))
-        if index == first and pair_rng.random() < self.mix.untouched:
-            sample = self._faulty_sample(first, lambda: 0.0)
-        else:
-            sample = self._faulty_sample(first, partial(random_severity, severity_rng))
-        return replace(sample, pair=number // 2)
+        return replace(self._faulty_sample(index - number % 2, severity_rng), pair=number // 2)
 
-    def _faulty_sample(
-        self, index: int, draw_severity: Callable[[], float] | None = None
-    ) -> Sample:
+    def _faulty_sample(self, index: int, severity_rng: np.random.Generator | None) -> Sample:
         rng = np.random.default_rng((self.seed, self.epoch, index))
         names, weights = zip(*self.mix.source_weights, strict=True)
         source = self.clean[str(rng.choice(names, p=np.array(weights) / sum(weights)))]
         photo = source[int(rng.integers(len(source)))]
-        return faulty_sample(
-            photo,
-            self.augmentation,
-            rng,
-            fault_weights=dict(self.mix.fault_weights),
-            draw_severity=draw_severity,
-        )
+        return faulty_sample(photo, self.augmentation, rng, severity_rng)
 
 
 class MixedBatches(Sampler[list[int]]):
-    """Index batches of ``MixedDataset``: each holds the mix's share of both kinds.
-
-    An epoch shows each labelled photo once; without any, as many faulty photos as there are
-    labelled ones.
-    """
+    """Index batches of ``MixedDataset``: each holds the mix's share of both kinds."""
 
     def __init__(self, dataset: MixedDataset) -> None:
         self.dataset = dataset
 
     def __len__(self) -> int:
-        mix = self.dataset.mix
-        return len(self.dataset.labelled) // (mix.labelled or mix.faulty)
+        return len(self.dataset.labelled) // self.dataset.mix.labelled
 
     def __iter__(self) -> Iterator[list[int]]:
         mix = self.dataset.mix

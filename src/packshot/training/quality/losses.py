@@ -60,9 +60,9 @@ def quality_losses(
     predicted, human = score[labelled], batch.mos[labelled]
     above = F.relu(score - batch.score_ceiling).nan_to_num().square()
     below = F.relu(batch.score_floor - score).nan_to_num().square()
-    error = (score - batch.mos).detach().abs()
+    error = (predicted - human).detach().abs()
     return {
-        "mos": weights.mos * 10.0 * _mean((predicted - human).square()),
+        "mos": weights.mos * 10.0 * F.mse_loss(predicted, human),
         "correlation": weights.correlation * (1.0 - _pearson(predicted, human)),
         "bounds": weights.bounds * 10.0 * (above + below).mean(),
         "attributes": weights.attributes
@@ -72,17 +72,12 @@ def quality_losses(
         "rank": weights.rank * _rank_loss(attribute_logits, batch.attributes, batch.pair),
         "quality_map": weights.quality_map
         * _masked_cross_entropy(map_logits, batch.quality_map, weights.own_attribute),
-        "uncertainty": weights.uncertainty * _mean((uncertainty.flatten() - error)[labelled].abs()),
+        "uncertainty": weights.uncertainty * F.l1_loss(uncertainty.flatten()[labelled], error),
     }
 
 
-def _mean(values: Tensor) -> Tensor:
-    """Their mean; 0 of none."""
-    return values.sum() / max(1, len(values))
-
-
 def _pearson(a: Tensor, b: Tensor) -> Tensor:
-    a, b = a - _mean(a), b - _mean(b)
+    a, b = a - a.mean(), b - b.mean()
     correlation: Tensor = (a * b).sum() / (a.norm() * b.norm()).clamp_min(1e-8)
     return correlation
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -102,37 +100,23 @@ def faulty_sample(
     photo: CleanPhoto,
     augmentation: Augmentation,
     rng: np.random.Generator,
-    *,
-    fault_weights: Mapping[str, float] = MappingProxyType({}),
-    draw_severity: Callable[[], float] | None = None,
+    severity_rng: np.random.Generator | None = None,
 ) -> Sample:
     """A clean photo with no fault (15 %), one (60 %) or two, one third of them in a region only.
 
-    Args:
-        photo: The photo.
-        augmentation: Applied before the faults.
-        rng: Draws everything, the severities between 0.05 and 1.
-        fault_weights: How often a fault is drawn, by its name; 1, as by default, is as often as
-            with no weights.
-        draw_severity: Draws the severities in place of ``rng``, so that two samples can share all
-            else.
+    ``severity_rng`` draws the severities where given, so that two samples can share all else.
     """
-    image = read_photo(photo.path)
-    # Shrinking a little hides whatever noise and blocks the "clean" photo still has.
-    scale = rng.uniform(0.55, 0.8) if not photo.trusted else rng.uniform(0.6, 1.0)
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    image = shrunk_clean(photo, rng)
     image = augment(image, augmentation, rng)
     position = (float(rng.random()), float(rng.random()))
 
-    chosen = _draw_faults(rng, fault_weights)
-    draw_severity = draw_severity or partial(random_severity, rng)
-    severities = {fault.name: draw_severity() for fault in chosen}
+    chosen = _draw_faults(rng)
+    draws = severity_rng or rng
+    severities = {fault.name: float(draws.uniform(0.05, 1.0)) for fault in chosen}
     mask = _region_mask(image, rng) if chosen and rng.random() < 0.33 else None
     faulty = image
     for fault in chosen:
-        if severities[fault.name] > 0:
-            faulty = fault.apply(faulty, severities[fault.name], rng)
+        faulty = fault.apply(faulty, severities[fault.name], rng)
     if mask is not None:
         faulty = np.where(mask[..., None] > 0, faulty, image)
     coverage = _patch_coverage(mask, position)
@@ -157,24 +141,21 @@ def faulty_sample(
     )
 
 
-def random_severity(rng: np.random.Generator) -> float:
-    """A severity that is not nothing."""
-    return float(rng.uniform(0.05, 1.0))
+def shrunk_clean(photo: CleanPhoto, rng: np.random.Generator) -> PixelArray:
+    """A clean photo, shrunk a little: that hides whatever noise and blocks it still has."""
+    image = read_photo(photo.path)
+    scale = rng.uniform(0.55, 0.8) if not photo.trusted else rng.uniform(0.6, 1.0)
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _draw_faults(rng: np.random.Generator, weights: Mapping[str, float]) -> list[Fault]:
-    """None, one or two faults of different attributes, in the order of ``FAULTS``."""
+def _draw_faults(rng: np.random.Generator) -> list[Fault]:
     count = int(rng.choice([0, 1, 2], p=[0.15, 0.6, 0.25]))
-    owners = np.array([fault.attribute for fault in FAULTS])
-    # Without weights every attribute is as likely, however many faults it has.
-    shares = np.array(
-        [weights.get(fault.name, 1.0) / (owners == fault.attribute).sum() for fault in FAULTS]
-    )
-    chosen: list[int] = []
-    for _ in range(count):
-        chosen.append(int(rng.choice(len(FAULTS), p=shares / shares.sum())))
-        shares[owners == owners[chosen[-1]]] = 0.0
-    return [FAULTS[index] for index in sorted(chosen)]
+    chosen: dict[str, int] = {}
+    for attribute in rng.permutation(LEARNED_ATTRIBUTES)[:count]:
+        candidates = [i for i, fault in enumerate(FAULTS) if fault.attribute == attribute]
+        chosen[str(attribute)] = int(rng.choice(candidates))
+    return [FAULTS[index] for index in sorted(chosen.values())]
 
 
 def _targets(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import time
 from collections import defaultdict
@@ -15,7 +14,6 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from packshot.errors import TrainingError
 from packshot.models.efficientnet_lite import imagenet_checkpoint
 from packshot.models.quality import QualityNet
 from packshot.training.checkpoint import load_checkpoint, save_checkpoint
@@ -25,7 +23,8 @@ from packshot.training.quality.losses import quality_losses
 from packshot.training.quality.photos import CleanPhoto, LabelledPhoto
 from packshot.training.quality.samples import labelled_sample
 from packshot.training.recipes import QualityRecipe
-from packshot.training.report_file import json_text, write_json
+from packshot.training.report_file import write_json
+from packshot.training.run_folder import RECIPE_NAME, refuse_other_recipe
 from packshot.training.run_log import append_row
 from packshot.training.schedules import warmup_cosine
 
@@ -102,9 +101,9 @@ class QualityTrainer:
             TrainingError: The run folder holds the run of another recipe.
         """
         if self._checkpoint_path.is_file():
-            self._refuse_other_recipe()
+            refuse_other_recipe(self.run_folder, self.recipe)
             self._resume()
-        write_json(self._recipe_path, self.recipe)
+        write_json(self.run_folder / RECIPE_NAME, self.recipe)
         while self.epoch < self.recipe.epochs:
             if self.epoch - self.best_epoch > self.recipe.patience:
                 break
@@ -225,23 +224,6 @@ class QualityTrainer:
             },
         )
 
-    @property
-    def _recipe_path(self) -> Path:
-        return self.run_folder / "recipe.json"
-
-    def _refuse_other_recipe(self) -> None:
-        """A run goes on as it began, or its result would be that of no recipe."""
-        stored = self._recipe_path.read_text() if self._recipe_path.is_file() else "{}"
-        began = json.loads(stored)
-        goes_on = json.loads(json_text(self.recipe))
-        differing = [name for name in goes_on if began.get(name) != goes_on[name]]
-        if differing:
-            raise TrainingError(
-                f"{self.run_folder} holds a run of recipe {began.get('name')!r}, expected"
-                f" {self.recipe.name!r} as it is now; they differ in {', '.join(differing)}."
-                " Give another --run, or delete the folder to begin anew"
-            )
-
     def _resume(self) -> None:
         state = load_checkpoint(self._checkpoint_path)
         self.network.load_state_dict(state["network"])
@@ -255,8 +237,10 @@ class QualityTrainer:
 def _freeze(network: QualityNet, recipe: QualityRecipe) -> None:
     if recipe.learns == "attributes":
         network.requires_grad_(False)
-        network.attribute_shared.requires_grad_(True)
-        network.attribute_head.requires_grad_(True)
+        of_attributes = network.attribute_shared, network.attribute_head
+        of_colour = network.colour_shared, network.colour_head
+        for head in (*of_attributes, *of_colour):
+            head.requires_grad_(True)
         return
     backbone = network.backbone
     frozen = backbone._blocks[: recipe.frozen_blocks]
