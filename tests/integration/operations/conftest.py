@@ -35,10 +35,12 @@ class WatchedReplica(Replica):
         return pid
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
+def wait_until(
+    condition: Callable[[], object], timeout_s: float = PATIENCE_S, *, what: str = "it"
+) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"waited for {what} in vain"
         time.sleep(0.05)
 
 
