@@ -22,11 +22,12 @@ from packshot.contracts import LEARNED_ATTRIBUTES
 from packshot.models.quality import QualityNet
 from packshot.training.degradations import FAULTS
 from packshot.training.quality.samples import NO_FAULT, VISIBLE_SEVERITY
-from packshot.training.quality.versions import VersionFeatures, VersionsConfig, own_attributes
+from packshot.training.quality.versions import VersionFeatures, VersionsConfig
 from packshot.training.run_log import append_row
 from packshot.training.schedules import warmup_cosine
 
 _COLOUR = LEARNED_ATTRIBUTES.index("colour")
+_OWN = torch.tensor([LEARNED_ATTRIBUTES.index(fault.attribute) for fault in FAULTS])
 _UNDER = [fault.name for fault in FAULTS].index("under_saturation")
 
 
@@ -177,7 +178,7 @@ def colour_losses(
         recipe: Weights and slopes.
     """
     colour = logits[..., _COLOUR]
-    own = torch.where(faults == NO_FAULT, NO_FAULT, own_attributes()[faults])
+    own = torch.where(faults == NO_FAULT, NO_FAULT, _OWN[faults])
     of_colour = own == _COLOUR
     untouched = faults == NO_FAULT
 

@@ -16,7 +16,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from packshot.contracts import LEARNED_ATTRIBUTES
 from packshot.errors import TrainingError
 from packshot.imaging.views import fragments, global_view
 from packshot.models.quality import QualityNet
@@ -219,8 +218,3 @@ def _read_part(path: Path) -> dict[str, npt.NDArray[np.generic]]:
         raise TrainingError(
             f"{path} is not a part of ours, or damaged ({error}); delete it to have it made again"
         ) from error
-
-
-def own_attributes() -> Tensor:
-    """[faults] int64: the index of the attribute that each of ``FAULTS`` lowers."""
-    return torch.tensor([LEARNED_ATTRIBUTES.index(fault.attribute) for fault in FAULTS])
