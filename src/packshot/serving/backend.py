@@ -25,6 +25,7 @@ from packshot.errors import (
     RequestCancelledError,
     UnknownPolicyError,
 )
+from packshot.serving.error_counts import CALLERS_FAULT, ErrorCounts
 from packshot.serving.stage_context import StageContext
 
 Array = npt.NDArray[Any]
@@ -140,6 +141,7 @@ class TensorExchange:
     def __init__(self, spec: ModelSpec, pb_utils: Any) -> None:
         self._spec = spec
         self._pb_utils = pb_utils
+        self._errors = ErrorCounts(spec.name, pb_utils)
 
     def inputs(self, request: Any) -> Tensors | Exception:
         """The inputs of one request, or what is wrong with them."""
@@ -172,22 +174,27 @@ class TensorExchange:
         return tensors
 
     def _error(self, error: Exception) -> Any:
-        triton_error = self._pb_utils.TritonError
+        text, code = str(error), _code_of(error)
         if isinstance(error, UnknownPolicyError):
-            return triton_error(with_fault(str(error), "unknown_policy"), triton_error.INVALID_ARG)
-        if isinstance(error, _CALLER_ERRORS):
-            return triton_error(str(error), triton_error.INVALID_ARG)
-        if isinstance(error, ModelCallError):
-            return triton_error(str(error), getattr(triton_error, error.status))
-        if isinstance(error, RequestCancelledError):
-            return triton_error(str(error), triton_error.CANCELLED)
-        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        self._pb_utils.Logger.log_error(f"{self._spec.name}: unexpected error\n{trace}")
-        return triton_error(
-            f"{self._spec.name} failed with {type(error).__name__}: "
-            f"{str(error)[:200]} (the server's log has more)",
-            triton_error.INTERNAL,
-        )
+            text = with_fault(text, "unknown_policy")
+        elif code == "INTERNAL" and not isinstance(error, ModelCallError):
+            trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            self._pb_utils.Logger.log_error(f"{self._spec.name}: unexpected error\n{trace}")
+            text = (
+                f"{self._spec.name} failed with {type(error).__name__}: "
+                f"{text[:200]} (the server's log has more)"
+            )
+        self._errors.add(code)
+        return self._pb_utils.TritonError(text, getattr(self._pb_utils.TritonError, code))
+
+
+def _code_of(error: Exception) -> str:
+    """The Python backend's name of the status that tells a caller what kind of error it is."""
+    if isinstance(error, _CALLER_ERRORS):
+        return CALLERS_FAULT
+    if isinstance(error, ModelCallError):
+        return error.status
+    return "CANCELLED" if isinstance(error, RequestCancelledError) else "INTERNAL"
 
 
 class TritonAdapter:

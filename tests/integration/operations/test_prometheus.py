@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton_grpc
 import yaml
+from tritonclient.utils import InferenceServerException
 
 from packshot.serving.ports import free_ports
 
@@ -46,6 +47,7 @@ RAISED_BY = {
     "a replica that is gone": ("PackshotReplicaDown", "PackshotNoReplicaReady"),
 }
 """Every alert, by what raises it here."""
+PATIENCE_S = 60
 CALLS_AT_ONCE = 1000
 """More than the queues of all models hold together."""
 
@@ -234,6 +236,38 @@ def test_every_alert_has_a_fault_here() -> None:
         rule["alert"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule
     ]
     assert sorted(alerts) == sorted(alert for raised in RAISED_BY.values() for alert in raised)
+
+
+def test_bad_photos_are_no_failures_of_ours(
+    prometheus: Prometheus, replica: Any, put_load: Any, photo_files: dict[str, bytes], wait: Any
+) -> None:
+    """Nor is a wrong policy, which the last step of the ensemble refuses."""
+    load = put_load([replica.address])
+    wait(lambda: prometheus.has('packshot_errors_total{model="decode_image"} == 0'))
+    with load.running(), triton_grpc.InferenceServerClient(replica.address) as client:
+        wait(lambda: len(load.scores) > 3)
+        for _ in range(20):
+            refused_as_invalid(client, IMAGE=b"no picture")
+            refused_as_invalid(client, IMAGE=photo_files["rocket"], POLICY=b"no policy")
+        for model in ("decode_image", "quality_verdict"):
+            of_model = f'packshot_errors_total{{model="{model}",code="INVALID_ARG"}}'
+            wait(lambda series=of_model: prometheus.has(f"{series} == 20"), what=of_model)
+        counted_twice = 'nv_inference_request_failure{model="quality"}'
+        wait(lambda: prometheus.has(f"{counted_twice} == 80"), what="Triton's count of 80")
+        counted = time.time()
+        wait(lambda: prometheus.has(f"timestamp(packshot:failures:rate5m) > {counted}"))
+    assert prometheus.has(f"rate({counted_twice}[5m]) > 0.1")
+    assert prometheus.has("packshot:failures:rate5m < 0.02")
+
+
+def refused_as_invalid(client: triton_grpc.InferenceServerClient, **inputs: bytes) -> None:
+    tensors = []
+    for name, value in inputs.items():
+        tensors.append(triton_grpc.InferInput(name, [1, 1], "BYTES"))
+        tensors[-1].set_data_from_numpy(np.array([[value]], dtype=np.object_))
+    with pytest.raises(InferenceServerException) as caught:
+        client.infer("quality", tensors, client_timeout=PATIENCE_S)
+    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
 
 
 def test_killed_processes_raise_alerts(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import threading
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -201,6 +203,19 @@ class Backend:
         def log_error(text: str) -> None:
             """Kept by nobody."""
 
+    class MetricFamily:
+        COUNTER = "counter"
+        counts: ClassVar[Counter[str]] = Counter()
+
+        def __init__(self, **_: Any) -> None:
+            pass
+
+        def Metric(self, labels: dict[str, str]) -> Any:  # noqa: N802
+            def increment(by: int) -> None:
+                self.counts[labels["code"]] += by
+
+            return SimpleNamespace(increment=increment)
+
     @staticmethod
     def Tensor(name: str, array: Array) -> tuple[str, Array]:  # noqa: N802
         return name, array
@@ -211,6 +226,7 @@ class Backend:
 
 
 def test_each_request_ends_with_one_final_response(networks: Networks, tmp_path: Path) -> None:
+    Backend.MetricFamily.counts.clear()
     adapter = SendingAdapter(stage(networks, tmp_path, "generate_stream"), Backend, 2)
     good = [Request(CATEGORY=b"belts", COUNT=2, SCALE=1) for _ in range(5)]
     bad = Request(CATEGORY=b"hats")
@@ -227,6 +243,7 @@ def test_each_request_ends_with_one_final_response(networks: Networks, tmp_path:
     assert "must be one of" in error[0]
     ((error, flags),) = incomplete.sender.sent
     assert "needs the input CATEGORY" in error[0]
+    assert Backend.MetricFamily.counts == {"INVALID_ARG": 2}
 
 
 def test_a_model_that_fails_midway_ends_the_stream(networks: Networks, tmp_path: Path) -> None:

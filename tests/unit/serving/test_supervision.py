@@ -332,12 +332,13 @@ def get(port: int, path: str) -> tuple[int, bytes]:
 def test_counters_that_alerts_watch_begin_at_zero() -> None:
     """Prometheus' increase() does not see the first event of a series that begins with it."""
     metrics = SupervisorMetrics()
-    metrics.expect(["quality"])
+    metrics.expect(["quality", "enhance"], {"enhance": 8})
     text = metrics.text(ready=True).decode()
     for reason in ("ended", "stopped", "unreachable", "unmendable"):
         assert f'packshot_server_restarts_total{{reason="{reason}"}} 0.0' in text
     for kind in ("stub", "probe"):
         assert f'packshot_model_faults_total{{kind="{kind}",model="quality"}} 0.0' in text
+    assert 'packshot_queue_size{model="enhance"} 8.0' in text
 
 
 def test_health_endpoint() -> None:

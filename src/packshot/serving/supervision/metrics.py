@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, get_args
 
 try:
@@ -35,6 +35,12 @@ class SupervisorMetrics:
         self.model_healthy = Gauge(
             "packshot_model_healthy",
             "1 while the last proof of the model held.",
+            ["model"],
+            registry=self.registry,
+        )
+        self.queue_size = Gauge(
+            "packshot_queue_size",
+            "Requests that may wait at a model: max_queue_size of its configuration.",
             ["model"],
             registry=self.registry,
         )
@@ -93,11 +99,13 @@ class SupervisorMetrics:
             registry=self.registry,
         )
 
-    def expect(self, models: Iterable[str]) -> None:
-        """Begin the fault counters of these models at zero."""
+    def expect(self, models: Iterable[str], queue_sizes: Mapping[str, int]) -> None:
+        """Begin the fault counters of these models at zero, and say how many may wait at them."""
         for model in models:
             for kind in get_args(FaultKind):
                 self.model_faults.labels(model, kind)
+        for model, size in queue_sizes.items():
+            self.queue_size.labels(model).set(size)
 
     def note_health(self, model: str, healthy: bool) -> None:
         """Set a model's gauge."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from packshot.errors import ModelRepositoryError, ServerStartError, ServingError
 from packshot.serving.endpoint import callers_endpoint_of, endpoint_of
@@ -118,7 +118,7 @@ class Supervisor:
         control = endpoint_of(server.endpoint_config, self.options.mend_timeout_s)
         mender = Mender(control, census, watches, self.options, self.metrics, self._say)
         self.board.expect(watches.models)
-        self.metrics.expect(watches.models)
+        self.metrics.expect(watches.models, _queue_sizes(server, watches.models))
         while True:
             self.board.beat()
             self._check_process(server, census)
@@ -232,13 +232,27 @@ def _merged(seen: list[Fault], shown: list[Fault]) -> list[Fault]:
 
 def _steps(server: TritonProcess) -> dict[str, tuple[str, ...]]:
     """What each model calls; with the models that were asked for come those they call."""
-    config = server.config
 
     def steps_of(model: str) -> tuple[str, ...]:
         try:
-            path = config_path(config.model_repository / model, config.model_config_name)
-            return ensemble_steps(read_config(path))
+            return ensemble_steps(_config(server, model))
         except ModelRepositoryError:
             return ()
 
     return {model: steps_of(model) for model in with_steps(server.models, steps_of)}
+
+
+def _queue_sizes(server: TritonProcess, models: Iterable[str]) -> dict[str, int]:
+    """How many requests may wait at each model whose queue is bounded."""
+    sizes = {}
+    for model in models:
+        with contextlib.suppress(ModelRepositoryError):
+            policy = _config(server, model).dynamic_batching.default_queue_policy
+            if policy.max_queue_size:
+                sizes[model] = policy.max_queue_size
+    return sizes
+
+
+def _config(server: TritonProcess, model: str) -> Any:
+    config = server.config
+    return read_config(config_path(config.model_repository / model, config.model_config_name))
