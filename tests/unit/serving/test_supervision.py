@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -22,16 +22,18 @@ from packshot.contracts import MODELS
 from packshot.errors import ContractError, PortInUseError, ServingError, UnreachableError
 from packshot.imaging import Limits, prepare
 from packshot.serving.backend import checked_request
+from packshot.serving.endpoint import Endpoint
 from packshot.serving.ports import free_ports
-from packshot.serving.stubs import process_state
+from packshot.serving.stubs import find_stubs, process_state
 from packshot.serving.supervision.board import HealthBoard
 from packshot.serving.supervision.budget import Budget
 from packshot.serving.supervision.census import Fault, StubCensus
 from packshot.serving.supervision.endpoint import HealthEndpoint
 from packshot.serving.supervision.goldens import check_golden_answer, golden_inputs, marked_png
+from packshot.serving.supervision.mending import Mender
 from packshot.serving.supervision.metrics import SupervisorMetrics
 from packshot.serving.supervision.options import SupervisorOptions
-from packshot.serving.supervision.prober import ModelProber
+from packshot.serving.supervision.prober import ModelProber, ProbeResult
 from packshot.serving.supervision.watch import ModelWatch, ModelWatches, with_steps
 
 
@@ -260,18 +262,30 @@ time.sleep(600)
 
 
 @pytest.fixture
-def stub(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that looks like a stub of this process's server."""
+def start_stub(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts processes that look like a stub of this process's server."""
     program = tmp_path / "triton_python_backend_stub"
     program.symlink_to(sys.executable)
     (tmp_path / "net" / "1").mkdir(parents=True)
     script = tmp_path / "net" / "1" / "model.py"
     script.write_text(STUB)
     arguments = ["region", "1", "1", str(os.getpid()), "dir", "1", "net_0_0"]
-    child = subprocess.Popen([str(program), str(script), *arguments])
-    yield child
-    child.kill()
-    child.wait()
+    children = []
+
+    def start() -> subprocess.Popen[bytes]:
+        children.append(subprocess.Popen([str(program), str(script), *arguments]))
+        return children[-1]
+
+    yield start
+    for child in children:
+        child.kill()
+        child.wait()
+
+
+@pytest.fixture
+def stub(start_stub: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """One of them."""
+    return start_stub()
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
@@ -319,6 +333,41 @@ def test_stub_that_was_unloaded_is_no_fault(stub: subprocess.Popen[bytes]) -> No
     stub.wait()  # As Triton does.
     assert not census.look()
     assert not census.pids_of("net")
+
+
+def test_a_process_that_dies_as_soon_as_it_was_loaded_is_missed(
+    start_stub: Callable[[], subprocess.Popen[bytes]],
+) -> None:
+    """What has died before it was found has no command line, and is nobody's."""
+    loaded: list[subprocess.Popen[bytes]] = []
+
+    class Control:
+        def unload(self, *_: object) -> None:
+            """Nothing was loaded."""
+
+        def load(self, *_: object) -> None:
+            loaded.append(start_stub())
+            wait_until(lambda: any(stub.pid == loaded[0].pid for stub in find_stubs()))
+
+    class Prober:
+        model, pause_s = "net", 1.0
+
+        def probe(self) -> ProbeResult:
+            return ProbeResult(kind="ok")
+
+    options = SupervisorOptions()
+    with ThreadPoolExecutor(1) as pool:
+        net = ModelWatch(cast("ModelProber", Prober()), pool)
+        watches = ModelWatches({"net": net}, {}, options, HealthBoard(lambda *_: None))
+        census, metrics = StubCensus(os.getpid()), SupervisorMetrics()
+        control = cast("Endpoint", Control())
+        mender = Mender(control, census, watches, options, metrics, lambda _: None)
+        assert not census.look()
+        assert mender.mend(Fault(model="net", kind="stub", reason="died"))
+    loaded[0].kill()
+    wait_until(lambda: process_state(loaded[0].pid) == "Z")
+    assert not census.look()
+    assert [fault.pids for fault in census.look()] == [(loaded[0].pid,)]
 
 
 def get(port: int, path: str) -> tuple[int, bytes]:

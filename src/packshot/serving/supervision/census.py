@@ -16,7 +16,7 @@ from packshot.serving.supervision.metrics import FaultKind
 
 _LOOKS: Final = 2
 """A stub that is being unloaded is dead for a moment, until Triton has reaped it."""
-_RESCAN_S: Final = 1.0
+_RESCAN_S: Final = 0.5
 _RETIREMENT_S: Final = 15.0
 """Longer than requests may wait in a queue (config.pbtxt)."""
 _WORDS = {"T": "is stopped", "t": "is stopped by a debugger"}
@@ -55,17 +55,8 @@ class StubCensus:
 
     def look(self) -> list[Fault]:
         """Faults that have been there at two looks in a row, one for each model."""
-        now = time.monotonic()
-        if now - self._scanned_at >= _RESCAN_S:
-            self._scanned_at = now
-            self._stubs.update(
-                {
-                    stub.pid: stub
-                    for stub in find_stubs()
-                    if stub.parent == self._server and stub.pid not in self._retired
-                }
-            )
-            self._end_retired(now)
+        if time.monotonic() - self._scanned_at >= _RESCAN_S:
+            self.scan()
         found: dict[str, list[tuple[int, str]]] = {}
         for pid, stub in list(self._stubs.items()):
             state = process_state(pid)
@@ -78,6 +69,18 @@ class StubCensus:
                 if self._bad_looks[pid] >= _LOOKS:
                     found.setdefault(stub.model, []).append((pid, state))
         return [_fault(model, bad) for model, bad in found.items()]
+
+    def scan(self) -> None:
+        """Find new stubs. One that dies before it was found is never missed: it leaves no name."""
+        self._scanned_at = time.monotonic()
+        self._stubs.update(
+            {
+                stub.pid: stub
+                for stub in find_stubs()
+                if stub.parent == self._server and stub.pid not in self._retired
+            }
+        )
+        self._end_retired(self._scanned_at)
 
     def is_server_stopped(self) -> bool:
         """Whether tritonserver itself is stopped (SIGSTOP, a debugger)."""

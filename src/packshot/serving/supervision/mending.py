@@ -66,6 +66,7 @@ class Mender:
             self._census.retire(fault.model)
             self._control.unload(fault.model)
             self._control.load(fault.model)
+            self._census.scan()
             for model in (fault.model, *self._watches.dependants_of(fault.model)):
                 self._prove(model, started + options.mend_timeout_s)
         except ServingError as error:
