@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from packshot.errors import TrainingError
@@ -12,12 +12,13 @@ from packshot.training.report_file import json_text
 RECIPE_NAME = "recipe.json"
 
 
-def refuse_other_recipe(folder: Path, recipe: object) -> None:
+def refuse_other_recipe(folder: Path, recipe: object, *, apart_from: Collection[str] = ()) -> None:
     """Check that what began in a folder is what shall go on in it.
 
     Args:
         folder: The run folder; without a ``recipe.json`` in it, anything may begin.
         recipe: A dataclass, or a mapping of names to plain values.
+        apart_from: Names of what may change in the middle of a run.
 
     Raises:
         TrainingError: The folder holds the run of another recipe.
@@ -27,7 +28,8 @@ def refuse_other_recipe(folder: Path, recipe: object) -> None:
         return
     began: Mapping[str, object] = json.loads(path.read_text(encoding="utf-8"))
     goes_on: Mapping[str, object] = json.loads(json_text(recipe))
-    differing = [name for name in goes_on if began.get(name) != goes_on[name]]
+    fixed = [name for name in goes_on if name not in apart_from]
+    differing = [name for name in fixed if began.get(name) != goes_on[name]]
     if differing:
         raise TrainingError(
             f"{folder} holds a run of recipe {began.get('name')!r}, expected"

@@ -1,6 +1,7 @@
 """Training the generator: data, augmentation, losses, and a run that is stopped and resumed."""
 
 import csv
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,20 @@ def test_a_stopped_training_goes_on_to_the_same_result(
     assert (tmp_path / "stopped" / "samples" / "000004.png").is_file()
     rows = list(csv.DictReader((tmp_path / "whole" / "log.csv").read_text().splitlines()))
     assert [row["step"] for row in rows] == ["2", "4"]
+
+
+def test_a_finished_run_takes_more_steps_but_no_other_recipe(
+    packshots: Packshots, tmp_path: Path
+) -> None:
+    recipe = generator_smoke()
+    GeneratorTrainer(recipe, train=packshots, run_folder=tmp_path).fit()
+    other = dataclasses.replace(recipe, r1_weight=recipe.r1_weight + 1)
+    with pytest.raises(TrainingError, match="they differ in r1_weight"):
+        GeneratorTrainer(other, train=packshots, run_folder=tmp_path).fit()
+    longer = dataclasses.replace(recipe, steps=recipe.steps + 1)
+    trainer = GeneratorTrainer(longer, train=packshots, run_folder=tmp_path)
+    trainer.fit()
+    assert trainer.step == recipe.steps + 1
 
 
 @pytest.mark.parametrize(

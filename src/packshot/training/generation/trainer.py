@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +20,8 @@ from packshot.training.generation.opponents import Batch, new_opponents
 from packshot.training.generation.packshots import Packshots
 from packshot.training.generation.recipe import GeneratorRecipe
 from packshot.training.generation.sheets import draw_sheet
+from packshot.training.report_file import write_json
+from packshot.training.run_folder import RECIPE_NAME, refuse_other_recipe
 from packshot.training.run_log import RunningMeans, append_row
 
 Report = Callable[[int, dict[str, float]], None]
@@ -70,12 +70,16 @@ class GeneratorTrainer:
         self._begun_from: str | None = None
 
     def fit(self, report: Report | None = None) -> AnyGenerator:
-        """Train to the end; returns the averaged generator with its mean styles."""
-        self.run_folder.mkdir(parents=True, exist_ok=True)
-        recipe_json = json.dumps(dataclasses.asdict(self.recipe), indent=2)
-        (self.run_folder / "recipe.json").write_text(recipe_json + "\n")
+        """Train to the end; returns the averaged generator with its mean styles.
+
+        Raises:
+            TrainingError: The run folder holds the run of another recipe.
+        """
         if self.has_checkpoint:
+            # More steps may be asked for: no rate depends on how many there are in all.
+            refuse_other_recipe(self.run_folder, self.recipe, apart_from=["steps"])
             self._resume()
+        write_json(self.run_folder / RECIPE_NAME, self.recipe)
         started, recent = time.monotonic(), self._running_means()
         while self.step < self.recipe.steps:
             recent.add(self._train_step())
