@@ -11,8 +11,6 @@ from __future__ import annotations
 import datetime
 import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +31,7 @@ from packshot.errors import PackshotError
 from packshot.serving.options import ServerConfig
 from packshot.serving.process import TritonProcess
 from packshot_loadtest.machine import installed_versions, machine_facts
-from packshot_loadtest.measurement import Measurement, joined
+from packshot_loadtest.measurement import Measurement, joined, measured_by
 from packshot_loadtest.server_time import read_model_times, stage_times_ms
 
 STAGES = (DECODE_IMAGE.name, QUALITY_NET.name, QUALITY_VERDICT.name)
@@ -85,12 +83,14 @@ def run_bench(
             for name, threads, network_threads in ((ONE_CALLER, 1, 2), (TWO_THREADS, 2, 1)):
                 options = ["--repository", str(repository), "--threads", str(threads)]
                 options += ["--network-threads", str(network_threads)]
-                measured = _measured("inprocess", [*options, "--seconds", str(seconds), *folder])
+                measured = measured_by("inprocess", [*options, "--seconds", str(seconds), *folder])
                 runs.setdefault(name, []).append(measured)
             for concurrency in CONCURRENCIES:
                 before = read_model_times(address)
                 options = ["--address", address, "--concurrency", str(concurrency)]
-                measured = _measured("closed_loop", [*options, "--seconds", str(seconds), *folder])
+                measured = measured_by(
+                    "closed_loop", [*options, "--seconds", str(seconds), *folder]
+                )
                 runs.setdefault(served_name(concurrency), []).append(measured)
                 if concurrency == 1:
                     times.append(stage_times_ms(before, read_model_times(address), STAGES))
@@ -109,12 +109,6 @@ def run_bench(
         },
         "memory": {**asdict(memory), "ratio": memory.ratio},
     }
-
-
-def _measured(module: str, options: Sequence[str]) -> Measurement:
-    command = [sys.executable, "-m", f"packshot_loadtest.{module}", *options]
-    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return Measurement.from_json(result.stdout)
 
 
 def _row(runs: Sequence[Measurement]) -> dict[str, float]:
@@ -149,9 +143,9 @@ def _ratios(runs: dict[str, list[Measurement]]) -> dict[str, float]:
 def _memory_growth(pid: int, address: str, requests: int, folder: list[str]) -> MemoryGrowth:
     first = requests // 10
     options = ["--address", address, "--concurrency", "32", *folder]
-    errors = _measured("closed_loop", [*options, "--count", str(first)]).errors
+    errors = measured_by("closed_loop", [*options, "--count", str(first)]).errors
     after_first = _resident_mib(pid)
-    errors += _measured("closed_loop", [*options, "--count", str(requests - first)]).errors
+    errors += measured_by("closed_loop", [*options, "--count", str(requests - first)]).errors
     return MemoryGrowth(
         after_first=after_first,
         after_all=_resident_mib(pid),

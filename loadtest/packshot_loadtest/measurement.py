@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -57,3 +59,18 @@ def joined(runs: Sequence[Measurement]) -> Measurement:
             for name in sorted(stages)
         },
     )
+
+
+def measured_by(program: str, options: Sequence[str]) -> Measurement:
+    """What a measuring program of this package (``closed_loop``, ``inprocess``) finds, run in a
+    process of its own.
+
+    Raises:
+        subprocess.CalledProcessError: It failed.
+    """
+    command = [sys.executable, "-m", f"packshot_loadtest.{program}", *options]
+    # Of its own session: Ctrl-C reaches the caller alone, which ends it.
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    return Measurement.from_json(done.stdout)

@@ -152,7 +152,14 @@ def print_judgement(judged: Judgement) -> None:
 def _table(
     title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1
 ) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    # Narrow: a terminal of 80 columns must not cut the last digits of a percentile.
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for index, heading in enumerate(headings):
         justify: JustifyMethod = "left" if index < left else "right"
         table.add_column(heading, justify=justify, no_wrap=left == 1)

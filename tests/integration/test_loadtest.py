@@ -6,6 +6,7 @@ alone), so that what is tested is the load test and not the network.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,11 +21,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import urllib3
 
 from packshot.contracts import QUALITY_VERDICT
 from packshot.imaging import facts_to_json, prepare
 from packshot.serving.backend import bytes_tensor
 from packshot.serving.options import ServerConfig
+from packshot.serving.ports import free_ports
 from packshot.serving.process import TritonProcess
 from packshot.serving.quality_verdict import QualityVerdict
 from packshot.serving.stage_context import StageContext
@@ -301,6 +304,50 @@ def test_ctrl_c_still_writes_the_report(quick: TritonProcess, tmp_path: Path) ->
     assert result.interrupted
     assert 0 < len(result.samples) < 2000
     assert (result.samples["outcome"] == Outcome.OK).all()
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_start_and_stop_of_locusts_page(
+    quick: TritonProcess, tmp_path: Path, processes: int
+) -> None:
+    (port,) = free_ports(1)
+    program = [sys.executable, "-c", "from packshot_loadtest.cli import main; main()"]
+    arguments = [*quick_arguments(quick), "--rate=10", "--duration=10m", f"--web={port}"]
+    arguments += [f"--processes={processes}", f"--json={tmp_path / 'result.json'}"]
+    page = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen([*program, *arguments])
+    try:
+        until(lambda: urllib3.request("GET", page).status == 200)
+        until(lambda: len(locust_stats(page)["workers"]) == processes)
+        urllib3.request("POST", f"{page}/swarm", fields={"host": ""})
+        # Ten of them are the warm-up's.
+        until(lambda: locust_stats(page)["stats"][-1]["num_requests"] > 20)
+        urllib3.request("POST", f"{page}/stop")
+        process.wait(timeout=200)
+    finally:
+        process.kill()
+    # Stopped early as by Ctrl-C; what was not due yet is no error.
+    assert process.returncode == 130
+    result = read_result(tmp_path / "result.json")
+    totals = result.summary["all"]
+    assert result.valid, result.generator["reasons"]
+    assert 10 <= totals["planned"] == totals["outcomes"]["ok"] < 2000
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait, patiently, until it holds; a page that does not answer yet is no failure."""
+    deadline = time.monotonic() + 200
+    while True:
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            if condition():
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def locust_stats(page: str) -> dict[str, Any]:
+    stats: dict[str, Any] = urllib3.request("GET", f"{page}/stats/requests").json()
+    return {"workers": [], **stats}
 
 
 def test_a_generator_that_lags_makes_no_valid_run(quick: TritonProcess) -> None:

@@ -56,6 +56,7 @@ class Conductor:
         self._rows: list[bytes] = []
         self._worker_count = 1
         self._written = False
+        self._stopped = False
         environment.events.test_start.add_listener(self._on_start)
         environment.events.test_stopping.add_listener(self._on_stopping)
         environment.events.test_stop.add_listener(lambda **_: self.write())
@@ -94,12 +95,14 @@ class Conductor:
     def check(self) -> bool:
         """Whether the run is over; called every second by the shape."""
         if isinstance(self._runner, MasterRunner) and self._waiting:
-            alive = {c.id for c in self._runner.clients.all if c.state != STATE_MISSING}
-            gone = self._waiting - alive
+            gone = self._waiting - self._alive(self._runner)
             self._lost |= gone
             self._waiting -= gone
             self.finished = not self._waiting
         return self.finished
+
+    def _alive(self, master: MasterRunner) -> set[str]:
+        return {client.id for client in master.clients.all if client.state != STATE_MISSING}
 
     def write(self) -> None:
         """Write what the run gave, once."""
@@ -116,6 +119,7 @@ class Conductor:
             "start_unix": self._start_unix,
             "workers": self._worker_count,
             "lost_workers": len(lost),
+            "stopped": self._stopped,
             "recorded": sum(summary["recorded"] for summary in self._summaries),
             "cpu_shares": [summary["cpu_share"] for summary in self._summaries],
             "messages": dict(messages.most_common()),
@@ -184,7 +188,11 @@ class Conductor:
         self.finished = True
 
     def _on_stopping(self, **_: Any) -> None:
-        # Locust's own Stop, in its web page: end in order, then let Locust stop its users.
+        # Locust's own Stop, in its web page: end in order, then let Locust stop its users. Locust
+        # also stops when its last worker is missing, which nobody asked for.
+        runner = self._runner
+        asked = self._alive(runner) if isinstance(runner, MasterRunner) else True
+        self._stopped = bool(self._start_unix and asked and not self.finished)
         if self.session is not None and not self.finished:
             self.session.stop()
             while not self.finished:

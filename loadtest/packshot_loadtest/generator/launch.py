@@ -230,5 +230,5 @@ def _read(folder: Path, words: str, *, interrupted: bool) -> GeneratorRun:
         workers=result["workers"],
         lost_workers=result["lost_workers"],
         cpu_shares=tuple(result["cpu_shares"]),
-        interrupted=interrupted,
+        interrupted=interrupted or result["stopped"],
     )

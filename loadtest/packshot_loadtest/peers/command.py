@@ -15,9 +15,10 @@ from packshot_loadtest.durations import seconds_of
 from packshot_loadtest.errors import INVALID, PeerError, SettingsError
 from packshot_loadtest.machine import installed_versions, machine_facts
 from packshot_loadtest.peers.catalogue import PEERS
-from packshot_loadtest.peers.record import markdown, open_record
+from packshot_loadtest.peers.record import markdown
 from packshot_loadtest.peers.settings import TABLES, ComparisonSettings
 from packshot_loadtest.settings import PhotoSource
+from packshot_loadtest.step_record import open_record
 
 
 def peers(
@@ -84,7 +85,12 @@ def peers(
         "machine": machine_facts(),
         "versions": installed_versions("packshot", "nvidia-pytriton", "openvino", "locust"),
     }
-    record = open_record(out / "peers.json", context, fresh=fresh)
+    record = open_record(
+        out / "peers.json",
+        context,
+        fresh=fresh,
+        way_out="give --fresh to begin anew, or another --out",
+    )
     comparison = Comparison(settings, record, progress=tables.say)
     if quick:
         tried = comparison.try_once(rate=2.0, seconds=4.0)

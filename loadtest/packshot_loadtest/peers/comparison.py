@@ -6,8 +6,6 @@ the comparison can be stopped and gone on with, and bounded in time.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,11 +18,10 @@ from packshot_loadtest.arrivals import Pattern
 from packshot_loadtest.errors import PeerError, RateError
 from packshot_loadtest.execution import execute
 from packshot_loadtest.knee import KneeSearch, Probe, find_knee
-from packshot_loadtest.measurement import Measurement
+from packshot_loadtest.measurement import measured_by
 from packshot_loadtest.peers.catalogue import PACKSHOT, Peer
 from packshot_loadtest.peers.environments import installed_in, peer_python
 from packshot_loadtest.peers.pipeline import Engine, PipelineSettings, known_answers
-from packshot_loadtest.peers.record import PeerRecord
 from packshot_loadtest.peers.servers import LiveServer, packshot_server, peer_server
 from packshot_loadtest.peers.settings import ComparisonSettings
 from packshot_loadtest.preparation import Progress, read_photos
@@ -32,6 +29,7 @@ from packshot_loadtest.probes import probe_of, unsendable
 from packshot_loadtest.results.result import RunResult
 from packshot_loadtest.results.slo import Objective
 from packshot_loadtest.settings import RunSettings
+from packshot_loadtest.step_record import StepRecord
 
 _ENGINES: Final[dict[str, Engine]] = {"same": "openvino", "documented": "onnxruntime"}
 
@@ -46,7 +44,7 @@ class Comparison:
     """
 
     def __init__(
-        self, settings: ComparisonSettings, record: PeerRecord, *, progress: Progress
+        self, settings: ComparisonSettings, record: StepRecord, *, progress: Progress
     ) -> None:
         self._settings = settings
         self._record = record
@@ -176,13 +174,11 @@ class Comparison:
     def _floor(self) -> dict[str, Any]:
         """The same work in a process of its own, with no server, one thread per core."""
         settings = self._settings
-        command = [sys.executable, "-m", "packshot_loadtest.inprocess"]
-        command += ["--repository", str(settings.repository), "--network-threads", "1"]
-        command += ["--threads", str(settings.processes), "--seconds", str(settings.duration_s)]
+        options = ["--repository", str(settings.repository), "--network-threads", "1"]
+        options += ["--threads", str(settings.processes), "--seconds", str(settings.duration_s)]
         if settings.photos.folder is not None:
-            command += ["--photos", str(settings.photos.folder)]
-        result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        measured = Measurement.from_json(result.stdout)
+            options += ["--photos", str(settings.photos.folder)]
+        measured = measured_by("inprocess", options)
         return {
             "throughput": measured.throughput,
             "p50_ms": measured.percentile(50),

@@ -208,7 +208,8 @@ def _machine(axis: Axes, times: Any, server: Mapping[str, Any]) -> None:
         label = "machine memory, MiB"
     second.plot(times, memory / 2**20, color="#d95f02", lw=1)
     second.set_ylabel(label, fontsize=8)
-    axis.legend(fontsize=7, loc="upper left")
+    if axis.lines:  # None of a server whose metrics were not read.
+        axis.legend(fontsize=7, loc="upper left")
 
 
 def _floats(values: Sequence[float | None]) -> Any:

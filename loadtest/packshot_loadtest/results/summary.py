@@ -134,7 +134,7 @@ def generator_health(
     if dropped:
         reasons.append(f"{dropped} requests were never sent: too many were in flight")
     if lost_workers:
-        reasons.append(f"{lost_workers} workers did not report back")
+        reasons.append(f"{lost_workers} worker{'s' * (lost_workers > 1)} did not report back")
     elif planned > len(samples) and not interrupted:
         reasons.append(f"{planned - len(samples)} planned requests were never started")
     return {

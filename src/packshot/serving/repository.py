@@ -92,7 +92,8 @@ def ensemble_steps(config: Any) -> tuple[str, ...]:
     if config.backend != "python":
         return steps
     try:
-        return (*steps, *read_calls(config.parameters[CALLS_PARAMETER].string_value))
+        calls = config.parameters.get(CALLS_PARAMETER)
+        return (*steps, *read_calls(calls.string_value if calls else ""))
     except ContractError as error:
         raise ModelRepositoryError(f"{config.name}: {error}") from None
 
@@ -149,8 +150,10 @@ def _required_files(config: Any) -> list[str]:
     if config.platform == "tensorrt_plan":
         return [config.default_model_filename or "model.plan"]
     if config.backend == "python":
-        network = config.parameters[MODEL_FILE_PARAMETER].string_value
-        return [config.default_model_filename or "model.py", *([network] if network else [])]
+        # By index a protobuf map would gain an empty entry.
+        network = config.parameters.get(MODEL_FILE_PARAMETER)
+        files = [network.string_value] if network and network.string_value else []
+        return [config.default_model_filename or "model.py", *files]
     return [config.default_model_filename] if config.default_model_filename else []
 
 

@@ -29,7 +29,7 @@ def run_with_server(command: Sequence[str], *, model_repository: Path) -> int:
 
     Raises:
         packshot.errors.ServingError: The server cannot be started.
-        FileNotFoundError: There is no such command.
+        OSError: There is no such command, or it cannot be run.
     """
     with TritonProcess(ServerConfig.on_free_ports(model_repository)) as server:
         print(  # noqa: T201 - a person waits for this
@@ -48,7 +48,7 @@ def main() -> None:
     stop_on_signals()
     try:
         sys.exit(run_with_server(options.command, model_repository=options.model_repository))
-    except (PackshotError, FileNotFoundError) as error:
+    except (PackshotError, OSError) as error:
         sys.exit(f"packshot.serving.session: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

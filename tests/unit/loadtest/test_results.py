@@ -85,7 +85,7 @@ def test_a_generator_on_time_is_valid(health: Any, samples_with: Any) -> None:
     [
         (Outcome.OK, 30, {}, "5 of 5 requests were sent more than 20"),
         (Outcome.DROPPED, 0, {}, "5 requests were never sent"),
-        (Outcome.OK, 0, {"lost_workers": 1}, "1 workers did not report"),
+        (Outcome.OK, 0, {"lost_workers": 1}, "1 worker did not report"),
         (Outcome.OK, 0, {"planned": 9}, "4 planned requests were never started"),
     ],
 )

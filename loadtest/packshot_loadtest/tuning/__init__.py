@@ -1,0 +1,1 @@
+"""Variants of a model repository side by side: which setting serves photos best here."""
