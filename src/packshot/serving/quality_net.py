@@ -22,15 +22,16 @@ class QualityNet:
     as single images on two streams, and every new batch size cost up to 1.7 s when first seen.
 
     Parameters in ``config.pbtxt``: ``model_file``, in the version folder; ``threads``, 0 for its
-    share of the cores; ``streams``, images side by side when there are several, 0 for one per
-    thread.
+    share of the cores, but two where there are; ``streams``, images side by side when there are
+    several, 0 for one per thread.
     """
 
     spec = QUALITY_NET
 
     def __init__(self, context: StageContext) -> None:
         path = context.version_directory / context.text("model_file", DEFAULT_MODEL_FILE)
-        threads = context.threads()
+        # On two cores each process has one by right, and a lone image would leave the other idle.
+        threads = context.threads(at_least=2)
         streams = min(context.count("streams", 0) or threads, threads)
         # A fixed shape runs a quarter faster than a dynamic one.
         shapes = {tensor.name: (1, *tensor.shape) for tensor in QUALITY_NET.inputs}

@@ -56,9 +56,12 @@ class StageContext:
             )
         return int(text)
 
-    def threads(self) -> int:
+    def threads(self, *, at_least: int = 1) -> int:
         """The parameter ``threads``; left out or 0, this process's share of the cores.
 
-        More threads than cores wait for each other at the end of every layer (docs/tuning.md).
+        Args:
+            at_least: More than its share where that is less, up to all cores there are.
         """
-        return self.count("threads", 0) or max(1, len(os.sched_getaffinity(0)) // self.instances)
+        cores = len(os.sched_getaffinity(0))
+        share = max(1, cores // self.instances)
+        return self.count("threads", 0) or max(share, min(at_least, cores))

@@ -37,5 +37,14 @@ def test_the_processes_of_a_model_share_the_cores(
     assert told(instances).threads() == threads
 
 
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (4, 2), (16, 8)])
+def test_a_process_may_ask_for_more_than_its_share(
+    cores: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    assert told(2).threads(at_least=2) == threads
+    assert told(2, threads="1").threads(at_least=2) == 1
+
+
 def test_threads_that_are_configured_are_taken() -> None:
     assert told(2, threads="5").threads() == 5
