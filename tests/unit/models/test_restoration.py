@@ -78,6 +78,42 @@ def test_histograms_see_a_shift_and_not_the_order(woken: RestoreNet) -> None:
     assert not torch.allclose(woken.tone.histograms(thumbnail * 0.8), histograms, atol=1e-2)
 
 
+def test_places_are_described_by_mean_spread_and_extremes(woken: RestoreNet) -> None:
+    thumbnail = torch.full((1, 3, 224, 224), 0.5)
+    thumbnail[:, 0, 40, 70] = 1.0  # in the place of row 1, column 2
+    thumbnail[:, 1, :32, :16] = 0.25  # half of the first place
+    small = torch.nn.functional.avg_pool2d(thumbnail, 4)
+    mean, spread, top, bottom, finest_top, finest_bottom = woken.tone.place_colours(
+        thumbnail, small
+    ).chunk(6, dim=1)
+    assert finest_top[0, 0].argmax().item() == 1 * 7 + 2
+    assert finest_top[0, 0, 1, 2] == 1.0
+    torch.testing.assert_close(top[0, 0, 1, 2], torch.tensor(0.5 + 0.5 / 16))
+    assert finest_bottom[0, 1, 0, 0] == bottom[0, 1, 0, 0] == 0.25
+    torch.testing.assert_close(mean[0, 1, 0, 0], torch.tensor(0.375))
+    torch.testing.assert_close(spread[0, 1, 0, 0], torch.tensor(0.5))
+    assert not spread[0, 2].any()
+
+
+def test_ends_are_the_extremes_of_the_whole_frame(woken: RestoreNet) -> None:
+    thumbnail = picture(224, 224).permute(0, 3, 1, 2).float() / 255.0
+    small = torch.nn.functional.avg_pool2d(thumbnail, 4)
+    ends = woken.tone.ends(woken.tone.place_colours(thumbnail, small), small).reshape(1, 8, 3)
+    torch.testing.assert_close(ends[:, 0], thumbnail.amax(dim=(2, 3)))
+    torch.testing.assert_close(ends[:, 1], thumbnail.amin(dim=(2, 3)))
+    torch.testing.assert_close(ends[:, 2], small.amax(dim=(2, 3)))
+    brightest, darkest = ends[:, 2::2], ends[:, 3::2]
+    assert (brightest.diff(dim=1) <= 0).all(), "averaging takes the extremes away"
+    assert (darkest.diff(dim=1) >= 0).all()
+
+
+def test_where_a_place_lies_does_not_matter(woken: RestoreNet) -> None:
+    colours = torch.rand(2, 18, 7, 7)
+    torch.testing.assert_close(
+        woken.tone.weighed_places(colours.flip(3)), woken.tone.weighed_places(colours)
+    )
+
+
 def test_half_precision_agrees(woken: RestoreNet) -> None:
     source, thumbnail = picture(32, 32), picture(224, 224)
     with torch.inference_mode():
@@ -91,7 +127,9 @@ def test_sides_of_another_multiple_are_refused() -> None:
         RestoreNet()(picture(SIDE_MULTIPLE + 1, 8), picture(224, 224))
 
 
-@pytest.mark.parametrize("wrong", [{"width": 0}, {"inner_blocks": -1}, {"tone_hidden": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"width": 0}, {"inner_blocks": -1}, {"tone_hidden": 0}, {"tone_places": 12}]
+)
 def test_configuration_is_checked(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="got"):
         RestoreNetConfig(**wrong)

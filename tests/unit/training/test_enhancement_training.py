@@ -27,8 +27,14 @@ from packshot.models.weights import (
 from packshot.training import cli
 from packshot.training.enhancement.capture import PhotoCapture
 from packshot.training.enhancement.drawings import draw_print
-from packshot.training.enhancement.fault_chains import SELLER_FAULTS, FaultChain, draw_chain
+from packshot.training.enhancement.fault_chains import (
+    SELLER_FAULTS,
+    THUMBNAIL_FAULTS,
+    FaultChain,
+    draw_chain,
+)
 from packshot.training.enhancement.losses import (
+    cautious_log_error,
     charbonnier,
     structural_dissimilarity,
 )
@@ -180,6 +186,34 @@ def test_thumbnails_belong_to_their_targets(data_folder: Path) -> None:
     assert torch.equal(spoilt, clean)
 
 
+def test_thumbnails_are_seen_in_part_and_with_what_shrinking_leaves(data_folder: Path) -> None:
+    recipe = dataclasses.replace(RESTORE, tone_only=True, clean=0.0)
+    batches = SpoiltPhotos(recipe, data_folder)
+    known = np.stack([picture for source in batches.thumbnails for picture in source])
+    spoilt, clean = batches[0]
+    assert not torch.equal(spoilt, clean)
+    torch.testing.assert_close((spoilt, clean), SpoiltPhotos(recipe, data_folder)[0])
+    for picture in clean.numpy():
+        assert np.abs(known.astype(int) - picture).mean(axis=(1, 2, 3)).min() > 0.5
+    worn = {name for group in THUMBNAIL_FAULTS for name, _, _ in group.faults}
+    assert {"under_exposure", "colour_cast", "gaussian_noise", "jpeg_compression"} <= worn
+    assert THUMBNAIL_FAULTS[:3] == tuple(group for group in SELLER_FAULTS if group.tonal)
+
+
+def test_taking_a_photo_farther_away_costs_more_than_leaving_it() -> None:
+    def error(x: float, before: float, caution: float) -> float:
+        pictures = (torch.full((1, 3, 4, 4), value) for value in (x, before, 0.5))
+        return cautious_log_error(*pictures, floor=40.0, caution=caution).item()
+
+    assert error(0.5, 0.5, 1.0) == 0.0
+    assert error(0.6, 0.7, 1.0) == error(0.6, 0.7, 0.0) > 0.0
+    left = error(0.6, 0.6, 1.0)
+    assert error(0.7, 0.6, 1.0) - left == pytest.approx(2 * (error(0.7, 0.6, 0.0) - left))
+    # Of two errors the ratio counts, where both are far above the floor.
+    nearer = error(0.9, 0.9, 0.0) - error(0.7, 0.7, 0.0)
+    assert nearer == pytest.approx(np.log(4), abs=0.05)
+
+
 def test_windows_ask_nothing_of_detail_where_only_tone_is_wrong(
     data_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,7 +288,7 @@ def test_the_quality_network_sees_a_blur_that_pixels_hardly_show() -> None:
 
 
 def test_toning_sees_one_picture_and_changes_another() -> None:
-    network = RestoreNet(RESTORE.network)
+    network = RestoreNet(RESTORE.network).eval()
     torch.nn.init.normal_(network.tone.change.weight, std=0.02)
     device = torch.device("cpu")
     seen, other = np.random.default_rng(0).integers(0, 256, (2, 40, 40, 3), dtype=np.uint8)

@@ -1,8 +1,8 @@
 """Several faults on one photo, as sellers' photos have them: mild to plain, in any order.
 
 Single faults are those of ``packshot.training.degradations``. A chain is drawn once and can then be
-applied to a window of a photo and to its thumbnail alike: faults of tone are look-up tables, and a
-thumbnail needs only those, as shrinking hides the others.
+applied to a window of a photo and to its thumbnail alike: faults of tone are look-up tables, and
+to compare a window's tone with its thumbnail's takes only those.
 """
 
 from __future__ import annotations
@@ -87,6 +87,24 @@ SELLER_FAULTS: tuple[FaultGroup, ...] = (
     FaultGroup(name="second compression", chance=0.25, faults=(("jpeg_compression", 0.05, 0.4),)),
 )
 """Faults of real sellers' photos, how often and how strong; applied in shuffled order."""
+
+TONAL_FAULTS = frozenset(
+    name for group in SELLER_FAULTS if group.tonal for name, _, _ in group.faults
+)
+"""Those of light and colour."""
+
+THUMBNAIL_FAULTS: tuple[FaultGroup, ...] = (
+    *(group for group in SELLER_FAULTS if group.tonal),
+    FaultGroup(name="blur", chance=0.35, faults=(("gaussian_blur", 0.0, 0.15),)),
+    FaultGroup(
+        name="noise",
+        chance=0.5,
+        faults=(("gaussian_noise", 0.04, 0.2), ("poisson_noise", 0.04, 0.2)),
+    ),
+    FaultGroup(name="compression", chance=0.3, faults=(("jpeg_compression", 0.05, 0.4),)),
+)
+"""What a thumbnail shows of them: light and colour in full, and of the others what shrinking to
+half the size leaves, which moves its darkest and brightest pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)

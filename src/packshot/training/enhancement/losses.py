@@ -13,6 +13,29 @@ def charbonnier(x_nchw: Tensor, target_nchw: Tensor, *, epsilon: float = 1e-3) -
     return ((x_nchw - target_nchw).square() + epsilon**2).sqrt().mean()
 
 
+def cautious_log_error(
+    x_nchw: Tensor, before_nchw: Tensor, target_nchw: Tensor, *, floor: float, caution: float
+) -> Tensor:
+    """The logarithm of each picture's mean squared error, and once more what it rose.
+
+    The logarithm is what PSNR measures: mending a small error of one picture counts as much as
+    mending a large one of another, and changing a picture that was right costs most.
+
+    Args:
+        x_nchw: Changed pictures.
+        before_nchw: The same as they were.
+        target_nchw: As they should be.
+        floor: Squared grey levels of errors that the change cannot mend, added to the error.
+        caution: Weight of the rise, for pictures that the change takes farther away.
+    """
+    level = floor / 255.0**2
+    after, before = (
+        torch.log1p((picture - target_nchw).square().mean(dim=(1, 2, 3)) / level)
+        for picture in (x_nchw, before_nchw)
+    )
+    return (after + caution * (after - before).relu()).mean()
+
+
 def to_luma(x_nchw: Tensor) -> Tensor:
     """BT.601 luma, [N, 1, H, W]."""
     weights = torch.tensor(_LUMA, dtype=x_nchw.dtype, device=x_nchw.device)

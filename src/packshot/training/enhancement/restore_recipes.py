@@ -61,8 +61,9 @@ def restore_tone() -> RestoreRecipe:
     return RestoreRecipe(
         name="tone",
         network=RestoreNetConfig(),
-        plan=TrainingPlan(steps=4_000, rate=1e-3, batch=32, validate_every=500),
+        plan=TrainingPlan(steps=5_000, rate=7e-4, batch=64, validate_every=500),
         tone_only=True,
+        clean=0.1,
     )
 
 

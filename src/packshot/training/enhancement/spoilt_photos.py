@@ -21,7 +21,7 @@ from packshot.enhancement.restoration import FloatArray, apply_tone_matrix, tone
 from packshot.imaging.views import global_view
 from packshot.models.restoration import TONE_TERMS
 from packshot.training.enhancement.drawings import draw_print
-from packshot.training.enhancement.fault_chains import FaultChain, draw_chain
+from packshot.training.enhancement.fault_chains import THUMBNAIL_FAULTS, FaultChain, draw_chain
 from packshot.training.enhancement.photos import shares, training_photos
 from packshot.training.enhancement.restore_recipes import RestoreRecipe
 from packshot.training.enhancement.trainer import Pictures
@@ -34,6 +34,8 @@ _FITTED_SIDE = 56
 _STRENGTH_OF_TONE = (0.3, 1.1)
 _WRONG_TONE = 0.3
 _WRONG_GAIN = (0.85, 1.2)
+# Of a thumbnail's sides that are seen at least: more photos than there are.
+_LEAST_PART = 0.75
 
 
 class SpoiltPhotos(Dataset[Pictures]):
@@ -71,12 +73,16 @@ class SpoiltPhotos(Dataset[Pictures]):
     def _sample(self, rng: np.random.Generator) -> tuple[PixelArray, ...]:
         source = int(rng.choice(len(self.shares), p=self.shares))
         number = int(rng.integers(len(self.thumbnails[source])))
-        chain = FaultChain(())
-        if rng.random() >= self.recipe.clean:
-            chain = draw_chain(rng, minimum=self.recipe.minimum_faults)
         thumbnail = self.thumbnails[source][number]
+        clean, minimum = rng.random() < self.recipe.clean, self.recipe.minimum_faults
+        chain = FaultChain(())
         if self.recipe.tone_only:
-            return chain.apply_tone(thumbnail), thumbnail
+            thumbnail = _part(thumbnail, rng)
+            if not clean:
+                chain = draw_chain(rng, minimum=minimum, groups=THUMBNAIL_FAULTS)
+            return chain.apply(thumbnail), thumbnail
+        if not clean:
+            chain = draw_chain(rng, minimum=minimum)
         image = self.images[source][number]
         if rng.random() < self.recipe.drawn:
             image = draw_print(self.recipe.patch + _MARGIN, rng)
@@ -98,6 +104,15 @@ class SpoiltPhotos(Dataset[Pictures]):
         spoilt = chain.apply(clean)[window]
         wanted = chain.apply_tone(clean[window])
         return spoilt, apply_tone_matrix(spoilt, matrix), apply_tone_matrix(wanted, matrix)
+
+
+def _part(thumbnail: PixelArray, rng: np.random.Generator) -> PixelArray:
+    """Most of a thumbnail, enlarged to its size, at times mirrored."""
+    side = len(thumbnail)
+    height, width = (int(side * share) for share in rng.uniform(_LEAST_PART, 1.0, size=2))
+    top, left = rng.integers(side + 1 - height), rng.integers(side + 1 - width)
+    part = cv2.resize(thumbnail[top : top + height, left : left + width], (side, side))
+    return np.ascontiguousarray(part[:, ::-1] if rng.integers(2) else part, np.uint8)
 
 
 def _small(image_hwc_u8: PixelArray) -> PixelArray:

@@ -8,6 +8,7 @@ packshot-eval restore --data ../shared/data --out reports/restore
 packshot-eval upscale --data ../shared/data --out reports/upscale
 packshot-eval optimize --data ../shared/data
 packshot-eval fixes --data ../shared/data
+packshot-eval tone --data ../shared/data
 packshot-eval held-out --data ../shared/data --out reports/held_out.csv
 packshot-eval generator --data ../shared/data --weights FILE --against dcgan=FILE
 packshot-eval generator-progress --data ../shared/data --run runs/generator
@@ -31,6 +32,7 @@ from packshot.policy import load_policy
 from packshot.training.evaluation.baselines import MISSING_BRISQUE
 from packshot.training.evaluation.enhancement_commands import restore, upscale
 from packshot.training.evaluation.enhancement_fixes import fixes
+from packshot.training.evaluation.enhancement_tone import tone
 from packshot.training.evaluation.generator_command import generator
 from packshot.training.evaluation.generator_progress import generator_progress
 from packshot.training.evaluation.held_out import held_out
@@ -64,6 +66,7 @@ app.command(name="generator-progress")(generator_progress)
 app.command()(inpainting)
 app.command(name="optimize")(optimize_command)
 app.command()(fixes)
+app.command()(tone)
 app.command()(held_out)
 app.command()(watermark)
 app.command()(screening)

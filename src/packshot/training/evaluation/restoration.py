@@ -12,7 +12,12 @@ import torch
 from packshot.contracts import VIEW_SIZE
 from packshot.errors import TrainingError
 from packshot.models.restoration import RestoreNet
-from packshot.training.enhancement.fault_chains import SELLER_FAULTS, FaultChain, draw_chain
+from packshot.training.enhancement.fault_chains import (
+    SELLER_FAULTS,
+    TONAL_FAULTS,
+    FaultChain,
+    draw_chain,
+)
 from packshot.training.enhancement.fidelity import PixelArray, delta_e, psnr, ssim
 from packshot.training.enhancement.photos import split_source
 from packshot.training.enhancement.restoration import restored
@@ -205,13 +210,14 @@ def _summary(photos: list[RestoredPhoto], resamples: int) -> dict[str, Estimate]
 
 def _groups(photos: list[RestoredPhoto], resamples: int) -> list[FaultGain]:
     """By fault; then where light or colour is wrong, and where the network is to leave it alone."""
-    tonal = frozenset(name for group in SELLER_FAULTS if group.tonal for name, _, _ in group.faults)
     chosen = {}
     for group in SELLER_FAULTS:
         names = frozenset(name for name, _, _ in group.faults)
         chosen[group.name] = [photo for photo in photos if _has(photo, names)]
-    chosen["any of light and colour"] = [photo for photo in photos if _has(photo, tonal)]
-    chosen["none of light and colour"] = [photo for photo in photos if not _has(photo, tonal)]
+    chosen["any of light and colour"] = [photo for photo in photos if _has(photo, TONAL_FAULTS)]
+    chosen["none of light and colour"] = [
+        photo for photo in photos if not _has(photo, TONAL_FAULTS)
+    ]
     return [_gain(name, group, resamples) for name, group in chosen.items() if len(group) > 1]
 
 
