@@ -7,6 +7,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from packshot.enhancement.caution import Caution, part_way, tone_change
 from packshot.enhancement.finishing import Finish, finished
 from packshot.enhancement.restoration import (
     RESTORE_TILING,
@@ -31,6 +32,10 @@ FINISHES: Final[dict[Fix, Finish]] = {
     "restore_half": Finish(own_detail=0.5),
 }
 """The fixes that mend detail, by how the network's picture is finished."""
+
+CAUTION: Final = Caution()
+"""How far every fix follows the network in light and colour. How it was chosen:
+docs/enhancement.md."""
 
 
 def failing_attributes(verdict: Verdict) -> frozenset[str]:
@@ -98,16 +103,21 @@ class Mender:
     def __init__(self, network: RestoreFunction, tiling: Tiling = RESTORE_TILING) -> None:
         self._network = network
         self._tiling = tiling
-        self._begun: tuple[PixelArray, PixelArray, PixelArray] | None = None
+        self._toned: tuple[PixelArray, PixelArray, float] | None = None
+        self._restored: PixelArray | None = None
 
     def __call__(self, fix: Fix, image_hwc_u8: PixelArray) -> PixelArray:
         """The photo after one fix, [H, W, 3] uint8, of the same size."""
+        # Fixes of one photo follow each other, and each begins alike: seconds at 12 megapixels.
+        if self._toned is None or self._toned[0] is not image_hwc_u8:
+            whole = restore_tone(image_hwc_u8, self._network)
+            self._toned = (image_hwc_u8, whole, CAUTION.share(tone_change(image_hwc_u8, whole)))
+            self._restored = None
+        _, whole, share = self._toned
+        toned = part_way(whole, image_hwc_u8, whole, share)
         if fix == "tone":
-            return restore_tone(image_hwc_u8, self._network)
-        # Those of one photo follow each other: seconds at 12 megapixels.
-        if self._begun is None or self._begun[0] is not image_hwc_u8:
-            toned = restore_tone(image_hwc_u8, self._network)
+            return toned
+        if self._restored is None:
             restored = restore(image_hwc_u8, self._network, tiling=self._tiling)
-            self._begun = (image_hwc_u8, toned, restored)
-        _, toned, restored = self._begun
-        return finished(toned, restored, FINISHES[fix])
+            self._restored = part_way(restored, image_hwc_u8, whole, share)
+        return finished(toned, self._restored, FINISHES[fix])

@@ -1,7 +1,8 @@
 """Each fix by itself on spoilt photos: by this, and on validation photos, fixes are chosen.
 
-What finishes the network's picture are a few candidates, named here. They are compared by whether
-the score *and* the nearness to the original rise, which no choice by the score alone would do.
+How far to follow the network's tone, and what finishes its picture, are a few candidates, named
+here. They are compared by whether the score *and* the nearness to the original rise, which no
+choice by the score alone would do.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import typer
 
 from packshot.contracts import DEFAULT_POLICY
 from packshot.enhancement import Judge, restore, restore_tone
+from packshot.enhancement.caution import part_way, tone_change
 from packshot.enhancement.finishing import Finish, finished
-from packshot.enhancement.fixes import FINISHES, passes
+from packshot.enhancement.fixes import CAUTION, FINISHES, passes
 from packshot.enhancement.restoration import RestoreFunction
 from packshot.imaging import OutputOptions, decode, encode
 from packshot.models.weights import load_quality_net, load_restore_net
@@ -61,18 +63,21 @@ class Restored(NamedTuple):
     picture: PixelArray
 
 
-Candidate = Callable[[Restored], PixelArray]
-"""What is made of the network's work."""
+Candidate = Callable[[Restored, Restored], PixelArray]
+"""The network's work with the whole of its tone, and with ``CAUTION``: what is made of both."""
 
 
 def _finish(finish: Finish) -> Candidate:
-    return lambda restored: finished(*restored, finish)
+    return lambda _, cautious: finished(*cautious, finish)
 
 
 CANDIDATES: Final[dict[str, Candidate]] = {
-    "tone": lambda restored: restored.toned,
-    "the network alone": lambda restored: restored.picture,
+    "tone, whole": lambda whole, _: whole.toned,
+    "tone": lambda _, cautious: cautious.toned,
+    "the network alone": lambda whole, _: whole.picture,
+    "the same with cautious tone": lambda _, cautious: cautious.picture,
     "sharpened": _finish(Finish(own_detail=0.0, nearest_db=0.0)),
+    "restore, but whole tone": lambda whole, _: finished(*whole, FINISHES["restore"]),
     "restore, but within 40 dB": _finish(Finish(own_detail=0.25, nearest_db=40.0)),
     "restore": _finish(FINISHES["restore"]),
     "restore_half": _finish(FINISHES["restore_half"]),
@@ -108,10 +113,12 @@ def evaluate_fixes(
         photo = spoil(path, index)
         pixels = photo.spoilt.pixels_hwc_u8
         verdict = judge_photo(photo.spoilt)
-        restored = Restored(restore_tone(pixels, network), restore(pixels, network))
+        whole = Restored(restore_tone(pixels, network), restore(pixels, network))
+        share = CAUTION.share(tone_change(pixels, whole.toned))
+        cautious = Restored(*(part_way(done, pixels, whole.toned, share) for done in whole))
         outcomes = {}
         for name, candidate in CANDIDATES.items():
-            after = decode(encode(candidate(restored), OutputOptions(), "JPEG").data)
+            after = decode(encode(candidate(whole, cautious), OutputOptions(), "JPEG").data)
             score = judge_photo(after).score
             outcomes[name] = outcome(photo, after, score_before=verdict.score, score_after=score)
         tried.append(TriedPhoto(name=photo.name, passed=passes(verdict), outcomes=outcomes))
