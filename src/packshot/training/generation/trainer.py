@@ -220,18 +220,6 @@ class GeneratorTrainer:
 
     def _resume(self) -> None:
         state = load_checkpoint(self._checkpoint_path)
-        absent = [opponent.name for opponent in self.opponents if opponent.name not in state]
-        if absent:
-            raise TrainingError(
-                f"{self._checkpoint_path} has no state of {', '.join(absent)}: it is of another"
-                " recipe; train into another --run, from these weights with --init if you like"
-            )
-        if state.get("seed", self.recipe.seed) != self.recipe.seed:
-            raise TrainingError(
-                f"{self._checkpoint_path} was begun with the seed {state['seed']}, got"
-                f" {self.recipe.seed}: go on with --seed {state['seed']}, or train into another"
-                " --run"
-            )
         for opponent in self.opponents:
             opponent.network.load_state_dict(state[opponent.name])
             opponent.optimizer.load_state_dict(state[f"{opponent.name}_optimizer"])
