@@ -34,5 +34,7 @@ def refuse_other_recipe(folder: Path, recipe: object, *, apart_from: Collection[
         raise TrainingError(
             f"{folder} holds a run of recipe {began.get('name')!r}, expected"
             f" {goes_on.get('name')!r} as it is now; they differ in {', '.join(differing)}."
-            " Give another --run, or delete the folder to begin anew"
+            " Give another --run, or delete the folder to begin anew. It began with"
+            f" { ({name: began.get(name) for name in differing}) }, got"
+            f" { ({name: goes_on[name] for name in differing}) }"
         )

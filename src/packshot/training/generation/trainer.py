@@ -211,7 +211,6 @@ class GeneratorTrainer:
             "step": self.step,
             "pictures_seen": self.pictures_seen,
             "begun_from": self._begun_from,
-            "seed": self.recipe.seed,
         }
         for opponent in self.opponents:
             state[opponent.name] = opponent.network.state_dict()
