@@ -13,7 +13,7 @@ from packshot_client._exceptions import ConfigError
 from packshot_client._results import QualityResult, Text
 
 OutputFormat = Literal["jpeg", "png", "webp"]
-Fix = Literal["tone", "restore", "restore_half"]
+Fix = Literal["tone", "restore", "detail"]
 Stopped = Literal["passes", "nothing_to_mend", "no_fix_left", "rounds"]
 Why = Literal["better", "no_gain", "worse_decision", "new_fault"]
 
@@ -112,8 +112,8 @@ class OptimizationStep:
     """One fix that was tried.
 
     Attributes:
-        fix: ``"restore"`` is the restoration network, ``"restore_half"`` half of its detail, and
-            ``"tone"`` mends light and colour alone.
+        fix: ``"restore"`` is the whole restoration, ``"detail"`` mends noise, blur and blocks
+            alone, and ``"tone"`` light and colour alone.
         because: Names of the attributes that failed.
         score: Of the picture after it, 0-100.
         gain: Against the best picture so far, in points.

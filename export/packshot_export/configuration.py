@@ -9,8 +9,15 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from packshot.errors import ContractError, ModelRepositoryError
-from packshot.serving.called_models import CALLS_PARAMETER, CANARY_SUFFIX, calls_text, read_calls
+from packshot.errors import ModelRepositoryError
+from packshot.serving.called_models import (
+    CALLS_PARAMETER,
+    CANARY_SUFFIX,
+    NETWORKS_PARAMETER,
+    calls_text,
+    read_calls,
+)
+from packshot.serving.repository import called_versions as repository_calls
 from packshot.serving.repository import config_path, read_config
 from packshot.serving.repository import served_versions as repository_versions
 from packshot_export.errors import ConfigurationError
@@ -18,7 +25,11 @@ from packshot_export.version import write_atomically
 
 _POLICY = re.compile(r"^version_policy:.*$", re.MULTILINE)
 _BATCH = re.compile(r"^max_batch_size:.*$", re.MULTILINE)
-_CALLS = re.compile(rf'(key:\s*"{CALLS_PARAMETER}"\s+value\s*\{{\s*string_value:\s*")[^"]*(")')
+_PINS = {
+    name: re.compile(rf'(key:\s*"{name}"\s+value\s*\{{\s*string_value:\s*")[^"]*(")')
+    for name in (CALLS_PARAMETER, NETWORKS_PARAMETER)
+}
+"""Parameters of a Python model that name models in their versions."""
 _BYTECODE = shutil.ignore_patterns("__pycache__")
 
 
@@ -60,11 +71,13 @@ def set_served_versions(model: Path, variant: str | None, versions: tuple[int, .
 
 
 def called_versions(config: Any) -> dict[str, int]:
-    """The models that an ensemble or a Python model calls; -1 is the highest version served.
+    """The models that an ensemble or a Python model calls, and the networks it computes with.
+
+    -1 is the highest version served.
 
     Raises:
         ConfigurationError: An ensemble calls one model in two versions, or a Python model's
-            ``calls`` is malformed.
+            ``calls`` or ``networks`` is malformed.
     """
     calls: dict[str, int] = {}
     for step in config.ensemble_scheduling.step:
@@ -72,39 +85,49 @@ def called_versions(config: Any) -> dict[str, int]:
             raise ConfigurationError(
                 f"{config.name} calls {step.model_name} in two versions; expected one"
             )
-    if config.backend == "python":
-        try:
-            calls.update(read_calls(config.parameters[CALLS_PARAMETER].string_value))
-        except ContractError as error:
-            raise ConfigurationError(f"{config.name}: {error}") from error
-    return calls
+    try:
+        return repository_calls(config)
+    except ModelRepositoryError as error:
+        raise ConfigurationError(str(error)) from error
 
 
-def callers_of(repository: Path, model: str) -> list[Path]:
-    """Folders of the ensembles and of the Python models that call a model."""
+def callers_of(repository: Path, model: str, variant: str | None) -> list[Path]:
+    """Folders of the ensembles and of the Python models that call a model, as one variant has it.
+
+    Those that compute with a network are among its callers.
+    """
+    folders = [path.parent for path in sorted(repository.glob("*/config.pbtxt"))]
     return [
-        path.parent
-        for path in sorted(repository.glob("*/config.pbtxt"))
-        if model in called_versions(_read(path))
+        folder
+        for folder in folders
+        if model in called_versions(_read(config_path(folder, variant)))
     ]
 
 
-def pinned_version(caller: Path, model: str) -> int:
+def pinned_version(caller: Path, model: str, variant: str | None = None) -> int:
     """The version of a model that one of its callers calls; -1 is the highest served.
 
     Raises:
         ConfigurationError: It does not call it.
     """
-    calls = called_versions(_read(config_path(caller)))
+    path = config_path(caller, variant)
+    calls = called_versions(_read(path))
     if model not in calls:
-        raise ConfigurationError(f"{config_path(caller)} does not call {model}")
+        raise ConfigurationError(f"{path} does not call {model}")
     return calls[model]
 
 
-def pin(caller: Path, model: str, version: int) -> bool:
+def pin(caller: Path, model: str, version: int, variant: str | None = None) -> bool:
     """Make a caller call one version of a model, as a new version of itself.
 
     A new version, since the response cache would go on giving the answers of the old.
+
+    Args:
+        caller: Its folder.
+        model: The model that it calls, or computes with.
+        version: Of that model.
+        variant: The configuration that the server reads; another may call another version, as
+            a plan for one GPU is nothing that a CPU can serve.
 
     Returns:
         Whether it called another one before.
@@ -112,16 +135,13 @@ def pin(caller: Path, model: str, version: int) -> bool:
     Raises:
         ConfigurationError: The call is not written as expected, or cannot be.
     """
-    if pinned_version(caller, model) == version:
+    if pinned_version(caller, model, variant) == version:
         return False
-    path = config_path(caller)
-    text, calls = path.read_text(), called_versions(_read(path)) | {model: version}
-    if _read(path).backend == "python":
-        changed = _CALLS.sub(lambda found: f"{found[1]}{calls_text(calls)}{found[2]}", text)
-    else:
-        step = re.compile(rf'(model_name:\s*"{re.escape(model)}"\s+model_version:\s*)-?\d+')
-        changed = step.sub(rf"\g<1>{version}", text)
-    revision = _add_revision(caller)
+    path = config_path(caller, variant)
+    config = _read(path)
+    calls = called_versions(config) | {model: version}
+    changed = _repinned(path.read_text(), config, model, version)
+    revision = _add_revision(caller, variant)
     line = f"version_policy: {{ specific: {{ versions: [ {revision} ] }} }}"
     if _POLICY.search(changed):
         changed = _POLICY.sub(line, changed, count=1)
@@ -131,43 +151,60 @@ def pin(caller: Path, model: str, version: int) -> bool:
     return True
 
 
+def _repinned(text: str, config: Any, model: str, version: int) -> str:
+    for parameter, written in _PINS.items():
+        pinned = read_calls(config.parameters[parameter].string_value)
+        if model in pinned:
+            text = written.sub(rf"\g<1>{calls_text(pinned | {model: version})}\g<2>", text)
+    step = re.compile(rf'(model_name:\s*"{re.escape(model)}"\s+model_version:\s*)-?\d+')
+    return step.sub(rf"\g<1>{version}", text)
+
+
 def make_canary(caller: Path) -> Path:
     """A copy of a caller under the name that callers of the canary use, if there is none."""
     canary = caller.with_name(f"{caller.name}{CANARY_SUFFIX}")
     if (canary / "config.pbtxt").exists():
         return canary
-    text = (caller / "config.pbtxt").read_text()
     name = re.compile(rf'^name:\s*"{re.escape(caller.name)}"', re.MULTILINE)
-    note = (
-        f"# Made by packshot-export publish --canary from {caller.name}/config.pbtxt:\n"
-        "# what callers of the canary call. Outside a canary's time it calls the stable version.\n"
-    )
-    for version in _served_folders(caller):
-        shutil.copytree(version, canary / version.name, ignore=_BYTECODE, dirs_exist_ok=True)
-    _write(
-        canary / "config.pbtxt",
-        note + name.sub(f'name: "{canary.name}"', text, count=1),
-        lambda config: config.name == canary.name,
-    )
+    # That of the CPU comes last: where it is, the copy is whole.
+    for path in reversed(configurations(caller)):
+        written = path.relative_to(caller)
+        note = (
+            f"# Made by packshot-export publish --canary from {caller.name}/{written}: what\n"
+            "# callers of the canary call. Outside a canary's time it calls the stable version.\n"
+        )
+        for version in repository_versions(caller, _read(path)):
+            shutil.copytree(version, canary / version.name, ignore=_BYTECODE, dirs_exist_ok=True)
+        (canary / written).parent.mkdir(exist_ok=True)
+        _write(
+            canary / written,
+            note + name.sub(f'name: "{canary.name}"', path.read_text(), count=1),
+            lambda config: config.name == canary.name,
+        )
     return canary
 
 
-def _add_revision(caller: Path) -> int:
+def configurations(model: Path) -> list[Path]:
+    """All configurations of a model, that for the CPU first."""
+    return [config_path(model), *sorted(model.glob("configs/*.pbtxt"))]
+
+
+def _add_revision(caller: Path, variant: str | None) -> int:
     """A copy of what a caller serves, under the next number."""
     revision = max((int(p.name) for p in caller.iterdir() if p.name.isdecimal()), default=0) + 1
     staged = caller / f".staging-{revision}"
     shutil.rmtree(staged, ignore_errors=True)
     try:
         # An ensemble's are empty, a Python model's hold its code.
-        shutil.copytree(_served_folders(caller)[-1], staged, ignore=_BYTECODE)
+        shutil.copytree(_served_folders(caller, variant)[-1], staged, ignore=_BYTECODE)
         staged.rename(caller / str(revision))
     except OSError as error:
         raise ConfigurationError(f"cannot write in {caller}: {error.strerror or error}") from error
     return revision
 
 
-def _served_folders(caller: Path) -> list[Path]:
-    folders = repository_versions(caller, _read(config_path(caller)))
+def _served_folders(caller: Path, variant: str | None) -> list[Path]:
+    folders = repository_versions(caller, _read(config_path(caller, variant)))
     if not folders:
         raise ConfigurationError(f"{caller} has no version folder")
     return folders

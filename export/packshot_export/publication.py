@@ -5,7 +5,7 @@ from, and no caller calls a version that is not served.
 
     candidate     the version under another name: golden answers, latency; no caller can meet it
     both served   version_policy [old, new]; the callers still call old
-    callers       call new: the ensembles and Python models that have the network as a part
+    callers       call new, or compute with it: the ensembles and Python models it is a part of
     new served    version_policy [new]; the server lets old answer what it has accepted
 """
 
@@ -260,36 +260,37 @@ class Publisher:
         self._server.wait_served(self._model.name, tuple(sorted(versions)))
 
     def _call_from_callers(self, version: int) -> None:
-        for caller in callers_of(self._model.parent, self._model.name):
+        for caller in self._callers(version):
             self._repin(caller, version)
 
     def _call_from_canaries(self, version: int) -> None:
-        for caller in callers_of(self._model.parent, self._model.name):
+        for caller in self._callers(version):
             if not caller.name.endswith(CANARY_SUFFIX) and self._server.serves(caller.name):
                 self._repin(make_canary(caller), version, served=True)
 
+    def _callers(self, version: int) -> list[Path]:
+        return callers_of(self._model.parent, self._model.name, self._variant(version))
+
     def _repin(self, caller: Path, version: int, *, served: bool = False) -> None:
+        variant = self._variant(version)
         # Publishers of other networks may be about to change the same caller.
         with model_lock(caller, wait_s=_CALLER_WAIT_S):
-            pin(caller, self._model.name, version)
+            pin(caller, self._model.name, version, variant)
             if not served and not self._server.serves(caller.name):
                 return  # Left out of this server: it will read the file when it starts.
             # Also where the file was right: a publisher may have died before the load.
             self._server.load(caller.name)
             # What the old caller has accepted may still call the old version.
-            self._server.wait_served(caller.name, served_versions(caller, None), drained=True)
+            self._server.wait_served(caller.name, served_versions(caller, variant), drained=True)
 
     def _variant(self, version: int | None = None) -> str | None:
         """The configuration that the server reads: that of the target of what it serves."""
-        for candidate_version in (version, *self._configured()):
+        for candidate_version in (version, *served_versions(self._model, None)):
             if candidate_version is not None:
                 folder = self._model / str(candidate_version)
                 with suppress(ExportError):
                     return variant_of(str(read_manifest(folder)["target"]))
         return None
-
-    def _configured(self) -> tuple[int, ...]:
-        return served_versions(self._model, None)
 
     @staticmethod
     def _forget_bytecode(folder: Path) -> None:

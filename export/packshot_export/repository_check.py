@@ -10,7 +10,12 @@ from packshot.contracts import MODELS, ModelSpec, TensorSpec
 from packshot.errors import ModelRepositoryError
 from packshot.serving.called_models import CANARY_SUFFIX, NEWEST
 from packshot.serving.repository import MODEL_FILE_PARAMETER, config_path, read_config
-from packshot_export.configuration import called_versions, served_versions, variant_of
+from packshot_export.configuration import (
+    called_versions,
+    configurations,
+    served_versions,
+    variant_of,
+)
 from packshot_export.errors import ExportError
 from packshot_export.manifest import read_manifest
 from packshot_export.networks import NETWORKS
@@ -28,19 +33,16 @@ def differences(repository: Path) -> list[str]:
         if spec is None:
             found.append(f"{folder}: there is no contract for a model of this name")
             continue
-        for path in _variants(folder):
+        for path in configurations(folder):
             found += [
                 f"{path}: {problem}" for problem in _against_contract(path, folder.name, spec)
             ]
     for name in sorted(networks & {folder.name for folder in folders}):
         found += list(_against_versions(repository / name))
     for folder in folders:
-        found += list(_against_calls(folder))
+        for path in configurations(folder):
+            found += list(_against_calls(repository, path))
     return found
-
-
-def _variants(folder: Path) -> list[Path]:
-    return [folder / "config.pbtxt", *sorted(folder.glob("configs/*.pbtxt"))]
 
 
 def _against_contract(path: Path, name: str, spec: ModelSpec) -> Iterator[str]:
@@ -98,19 +100,19 @@ def _against_versions(model: Path) -> Iterator[str]:
                     yield f"{path}: wants {wanted}, which version {version} does not have"
 
 
-def _against_calls(folder: Path) -> Iterator[str]:
-    path = folder / "config.pbtxt"
+def _against_calls(repository: Path, path: Path) -> Iterator[str]:
+    variant = path.stem if path.parent.name == "configs" else None
     try:
         calls = called_versions(read_config(path))
     except (ExportError, ModelRepositoryError) as error:
         yield str(error)
         return
     for name, version in calls.items():
-        model = folder.parent / name
-        if not (model / "config.pbtxt").exists():
+        called = config_path(repository / name, variant)
+        if not called.exists():
             yield f"{path}: calls {name}, which is not there"
         elif version != NEWEST:
-            policy = read_config(model / "config.pbtxt").version_policy.specific.versions
+            policy = read_config(called).version_policy.specific.versions
             if policy and version not in policy:
                 yield f"{path}: calls version {version} of {name}, which serves {list(policy)}"
 

@@ -26,18 +26,21 @@ except ImportError as error:
         f"packshot-bench needs {error.name}: pip install 'packshot[bench]'"
     ) from error
 
-from packshot.contracts import DECODE_IMAGE, QUALITY, QUALITY_NET, QUALITY_VERDICT
+from packshot.contracts import QUALITY
 from packshot.errors import PackshotError
 from packshot.serving.options import ServerConfig
 from packshot.serving.process import TritonProcess
+from packshot.serving.repository import check_model
+from packshot.serving.signals import stop_on_signals
 from packshot_loadtest.machine import installed_versions, machine_facts
 from packshot_loadtest.measurement import Measurement, joined, measured_by
+from packshot_loadtest.photo_path import working_models
 from packshot_loadtest.server_time import read_model_times, stage_times_ms
 
-STAGES = (DECODE_IMAGE.name, QUALITY_NET.name, QUALITY_VERDICT.name)
 CONCURRENCIES = (1, 8, 32)
 ONE_CALLER = "in-process, 1 caller"
 TWO_THREADS = "in-process, 2 threads"
+SERVED_PARTS = ("compute", "tensors", "queue")
 
 console = Console()
 progress = Console(stderr=True)
@@ -74,6 +77,7 @@ def run_bench(
         subprocess.CalledProcessError: A measuring process failed.
     """
     folder = ["--photos", str(photos)] if photos else []
+    models = working_models(check_model(repository, QUALITY.name))
     runs: dict[str, list[Measurement]] = {}
     times: list[dict[str, float]] = []
     with TritonProcess(ServerConfig.on_free_ports(repository)) as server:
@@ -93,7 +97,7 @@ def run_bench(
                 )
                 runs.setdefault(served_name(concurrency), []).append(measured)
                 if concurrency == 1:
-                    times.append(stage_times_ms(before, read_model_times(address), STAGES))
+                    times.append(stage_times_ms(before, read_model_times(address), models))
         progress.print(f"memory over {memory_requests} requests")
         memory = _memory_growth(server.pid, address, memory_requests, folder)
     return {
@@ -174,17 +178,7 @@ def print_tables(result: dict[str, Any]) -> None:
         ratio = f"{throughput / base:.2f}"
         table.add_row(name, f"{throughput:.1f}", ratio, *latencies, str(row["errors"]))
     console.print(table)
-    stages = Table(title="where the time goes with one photo in flight, mean ms")
-    for heading in ("", "in-process", "Triton: compute", "tensors", "queue"):
-        stages.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
-    served = result["served_stages_ms"]
-    for stage in STAGES:
-        parts = (f"{served[f'{stage}.{part}']:.2f}" for part in ("compute", "tensors", "queue"))
-        stages.add_row(stage, f"{result['in_process_stages_ms'][stage]:.2f}", *parts)
-    inside = sum(served[f"{s}.{part}"] for s in STAGES for part in ("compute", "tensors", "queue"))
-    transport = result["rows"][served_name(1)]["mean_ms"] - inside
-    stages.add_row("transport, scheduling, client", "", f"{transport:.2f}", "", "")
-    console.print(stages)
+    console.print(_time_table(result))
     for name, value in result["ratios"].items():
         console.print(f"{name}: {value:.2f}", highlight=False)
     memory = result["memory"]
@@ -193,6 +187,24 @@ def print_tables(result: dict[str, Any]) -> None:
         f" {memory['requests']} {memory['after_all']:.0f} MiB: ratio {memory['ratio']:.3f}",
         highlight=False,
     )
+
+
+def _time_table(result: dict[str, Any]) -> Table:
+    """Stages in-process beside the models that are served: the same ones, or one for all."""
+    title = "where the time goes with one photo in flight, mean ms"
+    table = Table(title=title, collapse_padding=True)  # A terminal of 80 columns shows it whole.
+    for heading in ("", "in-process", "Triton: compute", "tensors", "queue"):
+        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
+    in_process, served = result["in_process_stages_ms"], result["served_stages_ms"]
+    inside = 0.0
+    for model in dict.fromkeys((*in_process, *(key.partition(".")[0] for key in served))):
+        times = [served.get(f"{model}.{part}") for part in SERVED_PARTS]
+        inside += sum(filter(None, times))
+        alone = in_process.get(model, sum(in_process.values()))
+        table.add_row(model, *("" if ms is None else f"{ms:.2f}" for ms in (alone, *times)))
+    transport = result["rows"][served_name(1)]["mean_ms"] - inside
+    table.add_row("transport, scheduling, client", "", f"{transport:.2f}", "", "")
+    return table
 
 
 app = typer.Typer(add_completion=False, help=__doc__)
@@ -227,6 +239,7 @@ def bench(
 
 def main() -> None:
     """Entry point of ``packshot-bench``."""
+    stop_on_signals("packshot-bench")  # Else the server would outlive a SIGTERM.
     try:
         app()
     except PackshotError as error:

@@ -26,6 +26,7 @@ except ModuleNotFoundError as error:
         f"packshot-loadtest needs {error.name}: pip install 'packshot[loadtest]'"
     ) from error
 
+from packshot.errors import PackshotError
 from packshot_loadtest import options
 from packshot_loadtest.durations import seconds_of
 from packshot_loadtest.errors import INTERRUPTED, LoadTestError, SettingsError
@@ -239,9 +240,9 @@ def main() -> None:
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
-    except LoadTestError as error:
+    except (LoadTestError, PackshotError) as error:
         tables.progress.print(f"packshot-loadtest: {error}", style="red", markup=False)
-        sys.exit(error.exit_code)
+        sys.exit(error.exit_code if isinstance(error, LoadTestError) else 2)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     finally:

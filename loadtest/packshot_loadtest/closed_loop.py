@@ -23,7 +23,7 @@ from packshot_loadtest.payloads import folder_payloads, packaged_payloads
 
 
 def quality_request(data: bytes) -> service_pb2.ModelInferRequest:
-    """One photo to the ``quality`` ensemble, as the bare protocol message."""
+    """One photo to ``quality``, as the bare protocol message."""
     request = service_pb2.ModelInferRequest(model_name=QUALITY.name)
     request.inputs.add(name=IMAGE.name, datatype=IMAGE.dtype, shape=[1, 1])
     request.raw_input_contents.append(struct.pack("<I", len(data)) + data)

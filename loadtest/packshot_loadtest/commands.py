@@ -169,7 +169,7 @@ def chaos(
     photos: options.Photos = None,
     sizes: options.Sizes = "",
     timeout: options.Timeout = "5s",
-    model: Annotated[str, typer.Option(help="Model to kill or reload.")] = "quality_net",
+    model: Annotated[str, typer.Option(help="Model to kill or reload.")] = "quality",
     p99: Annotated[str, typer.Option(help="What p99 must hold when all is well.")] = "500ms",
     recovery: Annotated[str, typer.Option(help="How soon after a repair.")] = "5s",
     burst: Annotated[float, typer.Option(help="The burst, as a multiple of the rate.")] = 3.0,

@@ -23,20 +23,23 @@ from packshot.serving.quality_verdict import QualityVerdict
 from packshot.serving.stage_context import StageContext
 from packshot_loadtest.measurement import Measurement
 from packshot_loadtest.payloads import folder_payloads, packaged_payloads
+from packshot_loadtest.photo_path import network_folder
 
 
 class InProcessQuality:
-    """decode_image → quality_net → quality_verdict, one photo at a time.
+    """The stages decode_image → quality_net → quality_verdict, one photo at a time.
 
     Args:
         repository: Model repository with the exported network.
         network_threads: Threads of one inference.
+
+    Raises:
+        packshot.errors.ModelRepositoryError: The network that is served was not built.
     """
 
     def __init__(self, repository: Path, *, network_threads: int) -> None:
-        version = max(int(p.name) for p in (repository / "quality_net").glob("[0-9]*"))
         context = StageContext(
-            version_directory=repository / "quality_net" / str(version),
+            version_directory=network_folder(repository),
             parameters={"threads": str(network_threads)},
         )
         self.stages: tuple[Stage, ...] = (

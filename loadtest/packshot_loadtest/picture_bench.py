@@ -15,6 +15,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -32,11 +33,13 @@ from packshot.serving.enhance import Enhance
 from packshot.serving.image_net import ImageNet
 from packshot.serving.options import ServerConfig
 from packshot.serving.process import TritonProcess
+from packshot.serving.signals import stop_on_signals
 from packshot.serving.stage_context import StageContext
 from packshot.serving.upscale import Upscale
 from packshot_client import PackshotClient
 from packshot_loadtest.machine import installed_versions, machine_facts
 from packshot_loadtest.payloads import packaged_payloads
+from packshot_loadtest.photo_path import network_folder
 
 SERVED: Final = "served"
 FLOOR: Final = "in-process"
@@ -60,8 +63,8 @@ class InProcessPictures:
         self._repository = repository
         self._networks: dict[str, ImageNet] = {}
         context = StageContext(version_directory=repository, parameters={})
-        self._enhance = Enhance(context, self._call)
-        self._upscale = Upscale(context, self._call)
+        self._enhance = Enhance(context, partial(self._call, ENHANCE))
+        self._upscale = Upscale(context, partial(self._call, UPSCALE))
 
     def enhance(self, data: bytes) -> bytes:
         """A file to the file of the restored photo."""
@@ -77,12 +80,11 @@ class InProcessPictures:
             raise answer
         return bytes(answer["OUTPUT_IMAGE"][0, 0])
 
-    def _call(self, spec: ModelSpec, tensors: Tensors) -> dict[str, Array]:
+    def _call(self, caller: ModelSpec, spec: ModelSpec, tensors: Tensors) -> dict[str, Array]:
         network = self._networks.get(spec.name)
         if network is None:
-            folder = self._repository / spec.name
-            newest = max(folder.glob("[0-9]*"), key=lambda path: int(path.name))
-            network = ImageNet(StageContext(version_directory=newest, parameters={}))
+            folder = network_folder(self._repository, spec.name, caller.name)
+            network = ImageNet(StageContext(version_directory=folder, parameters={}))
             self._networks[spec.name] = network
         (answer,) = network.execute([tensors])
         if isinstance(answer, Exception):
@@ -190,6 +192,7 @@ def bench(
 
 
 if __name__ == "__main__":
+    stop_on_signals("picture_bench")  # Else the server would outlive a SIGTERM.
     try:
         app()
     except PackshotError as error:

@@ -127,6 +127,31 @@ class TritonPythonModel:
         return answers
 """
 
+# As quality is on a CPU: a Python model that computes with the network's files itself.
+_HOLDER = _CALLER.replace("tiny_caller", "tiny_holder").replace(
+    'key: "calls" value { string_value: "tiny, tiny_net:1" }',
+    'key: "networks" value { string_value: "tiny_net:1" }',
+)
+
+_HOLDER_MODEL = """import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from packshot.serving.called_models import read_calls
+from packshot.serving.stage_context import StageContext
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        context = StageContext.from_arguments(args)
+        version = read_calls(context.text("networks"))["tiny_net"]
+        network = context.version_directory.parent.parent / "tiny_net" / str(version)
+        self.score = np.array([[float((network / "model.xml").read_text())]], np.float32)
+
+    def execute(self, requests):
+        tensor = pb_utils.Tensor("SCORE", self.score)
+        return [pb_utils.InferenceResponse([tensor]) for _ in requests]
+"""
+
 _MODEL = """import time
 
 import numpy as np
@@ -169,6 +194,7 @@ def add_version(
                 answer=wanted if answer is None else answer,
             )
         )
+        (folder / "model.xml").write_text(str(wanted))
         inputs = TINY.example_inputs(4, 0)
         Golden(inputs=inputs, outputs={"SCORE": np.full((4, 1), wanted, np.float32)}).write(folder)
         write_manifest(folder, {"model": "tiny_net", "version": version, "target": "openvino"})
@@ -176,25 +202,32 @@ def add_version(
 
 
 def make_repository(folder: Path) -> Path:
-    """``tiny``, an ensemble, and ``tiny_caller``, a Python model, call ``tiny_net`` 1."""
+    """``tiny``, an ensemble, and ``tiny_caller``, a Python model, call ``tiny_net`` 1.
+
+    ``tiny_holder``, a Python model, computes with it.
+    """
     (folder / "tiny_net").mkdir(parents=True)
     (folder / "tiny" / "1").mkdir(parents=True)
     (folder / "tiny_net" / "config.pbtxt").write_text(_CONFIG)
     (folder / "tiny" / "config.pbtxt").write_text(_ENSEMBLE)
-    (folder / "tiny_caller" / "1").mkdir(parents=True)
-    (folder / "tiny_caller" / "config.pbtxt").write_text(_CALLER)
-    (folder / "tiny_caller" / "1" / "model.py").write_text(_CALLER_MODEL)
+    for name, config, code in (
+        ("tiny_caller", _CALLER, _CALLER_MODEL),
+        ("tiny_holder", _HOLDER, _HOLDER_MODEL),
+    ):
+        (folder / name / "1").mkdir(parents=True)
+        (folder / name / "config.pbtxt").write_text(config)
+        (folder / name / "1" / "model.py").write_text(code)
     add_version(folder, 1)
     return folder
 
 
 @dataclass
 class Load:
-    """Callers of the network and of both its callers, all the time, until the block ends."""
+    """Callers of the network and of all its callers, all the time, until the block ends."""
 
     address: str
     answers: dict[str, list[float]] = field(
-        default_factory=lambda: {"tiny": [], "tiny_caller": [], "tiny_net": []}
+        default_factory=lambda: {"tiny": [], "tiny_caller": [], "tiny_holder": [], "tiny_net": []}
     )
     failures: list[str] = field(default_factory=list)
 
@@ -203,7 +236,7 @@ class Load:
         stop = threading.Event()
         threads = [
             threading.Thread(target=self._call, args=(model, stop))
-            for model in ("tiny", "tiny", "tiny_caller", "tiny_net")
+            for model in ("tiny", *self.answers)
         ]
         for thread in threads:
             thread.start()

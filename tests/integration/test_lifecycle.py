@@ -61,6 +61,9 @@ def frozen(pids: list[int]) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
+STOPPING = "Server is stopping, scheduler for model has stopped accepting new inference requests"
+
+
 def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -70,9 +73,9 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
 
 def test_start_and_stop_leave_nothing_behind(own_config: Configure) -> None:
     with TritonProcess(own_config()) as server:
-        assert server.models == ("decode_image", "quality", "quality_net", "quality_verdict")
+        assert server.models == ("quality", "quality_net")
         regions = regions_of(server.pid)
-        assert len(regions) == 6, "one for each of the two processes of a model"
+        assert len(regions) == 4, "one for each of the two processes of a model"
     assert server.returncode == 0
     assert not [name for name in regions if (SHARED_MEMORY / name).exists()]
 
@@ -81,12 +84,7 @@ def test_sigterm_answers_all_that_was_accepted(
     own_config: Configure, connect: Any, photo_files: dict[str, bytes]
 ) -> None:
     with TritonProcess(own_config()) as server:
-        caller = connect(server.grpc_address)
-        answers: list[Any] = []
-        # On a busy machine all may be answered before this process is told of the first.
-        while sum(not answer.done() for answer in answers) <= 5:
-            answers = [caller.start_score(photo_files["coffee"]) for _ in range(24)]
-            answers[0].result(60)
+        answers = connect(server.grpc_address).start_scores_that_wait(photo_files["coffee"])
         assert server.stop() == 0
         assert all(np.isfinite(answer.result(60)["SCORE"]).all() for answer in answers)
 
@@ -105,8 +103,14 @@ def test_late_request_is_refused_with_words(
             stopping.start()
             error = first_refusal(caller, photo_files["coffee"])
         stopping.join()
-        assert error.status() in ("StatusCode.NOT_FOUND", "StatusCode.UNAVAILABLE")
-        assert "no available versions" in error.message()
+        # Triton stops the model's scheduler first and then takes its versions away.
+        assert (error.status(), error.message().rpartition("] ")[2]) in (
+            ("StatusCode.UNAVAILABLE", STOPPING),
+            (
+                "StatusCode.NOT_FOUND",
+                "Request for unknown model: 'quality' has no available versions",
+            ),
+        )
         assert all(answer.exception(60) is None for answer in [*answers, late])
 
 
@@ -161,7 +165,7 @@ def test_what_a_killed_server_leaves_is_removed_at_the_next_start(own_config: Co
         regions = regions_of(killed.pid)
         stubs = children_of(killed.pid)
         assert regions
-        assert len(stubs) == 6
+        assert len(stubs) == 4
         # Some would notice their server's death themselves, and go with their region.
         with frozen(stubs):
             os.kill(killed.pid, signal.SIGKILL)
@@ -203,7 +207,7 @@ def test_missing_network(own_config: Configure, copied_repository: Path) -> None
 
 
 def test_model_that_does_not_load(own_config: Configure, copied_repository: Path) -> None:
-    (copied_repository / "quality_verdict" / "1" / "model.py").write_text("import nosuchmodule\n")
+    (copied_repository / "quality" / "1" / "model.py").write_text("import nosuchmodule\n")
     server = TritonProcess(own_config(model_repository=copied_repository), start_timeout_s=120.0)
     started = time.monotonic()
     with pytest.raises(ServerStartError, match="nosuchmodule"):
@@ -214,7 +218,7 @@ def test_model_that_does_not_load(own_config: Configure, copied_repository: Path
 def test_model_that_is_ready_but_does_not_answer(
     own_config: Configure, copied_repository: Path
 ) -> None:
-    (copied_repository / "decode_image" / "1" / "model.py").write_text(
+    (copied_repository / "quality" / "1" / "model.py").write_text(
         "import os\n\n\nclass TritonPythonModel:\n"
         "    def execute(self, requests):\n        os._exit(1)\n"
     )
@@ -224,7 +228,7 @@ def test_model_that_is_ready_but_does_not_answer(
 
 
 def test_model_that_hangs_while_it_loads(own_config: Configure, copied_repository: Path) -> None:
-    (copied_repository / "decode_image" / "1" / "model.py").write_text(
+    (copied_repository / "quality" / "1" / "model.py").write_text(
         "import time\n\n\nclass TritonPythonModel:\n"
         "    def initialize(self, args):\n        time.sleep(600)\n"
     )

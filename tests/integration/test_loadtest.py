@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import urllib3
 
@@ -334,11 +335,25 @@ def test_start_and_stop_of_locusts_page(
     assert 10 <= totals["planned"] == totals["outcomes"]["ok"] < 2000
 
 
+def test_a_benchmark_that_is_told_to_stop_takes_its_server_along(repository: Path) -> None:
+    program = [sys.executable, "-c", "from packshot_loadtest.bench import main; main()"]
+    arguments = [f"--repository={repository}", "--seconds=600"]
+    process = subprocess.Popen([*program, *arguments])
+    bench = psutil.Process(process.pid)
+    until(lambda: any("packshot_loadtest.inprocess" in own.cmdline() for own in bench.children()))
+    started = bench.children(recursive=True)
+    assert any("tritonserver" in own.name() for own in started)
+    process.terminate()
+    assert process.wait(timeout=200) == 130
+    _, alive = psutil.wait_procs(started, timeout=60)
+    assert not alive
+
+
 def until(condition: Callable[[], bool]) -> None:
-    """Wait, patiently, until it holds; a page that does not answer yet is no failure."""
+    """Wait, patiently, until it holds; a page or a process that is not there is no failure."""
     deadline = time.monotonic() + 200
     while True:
-        with contextlib.suppress(urllib3.exceptions.HTTPError):
+        with contextlib.suppress(urllib3.exceptions.HTTPError, psutil.Error):
             if condition():
                 return
         assert time.monotonic() < deadline

@@ -39,7 +39,7 @@ sys.modules["publish_kit"] = kit
 _spec.loader.exec_module(kit)
 
 
-CALLERS = ("tiny", "tiny_caller")
+CALLERS = ("tiny", "tiny_caller", "tiny_holder")
 
 
 class Live:

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from packshot.errors import PackshotError
+from packshot.serving.signals import stop_on_signals
 from packshot_loadtest.client_bench.comparison import compared, compared_pairs
 from packshot_loadtest.client_bench.contenders import CONTENDERS, PACKSHOT
 from packshot_loadtest.client_bench.servers import canned_server, live_server
@@ -205,6 +206,7 @@ def bench(
 
 
 if __name__ == "__main__":
+    stop_on_signals("client_bench")  # Else the server would outlive a SIGTERM.
     try:
         app()
     except PackshotError as error:

@@ -1,7 +1,7 @@
 """The work that every server does for a photo: decode, network, verdict.
 
-The stages are packshot's own, in the order of its ensemble, so that servers differ in serving
-only. The network is the compiled model that packshot serves, or ONNX Runtime on the same graph.
+The stages are packshot's own, in their own order, so that servers differ in serving only.
+The network is the compiled model that packshot serves, or ONNX Runtime on the same graph.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from packshot.serving.quality_verdict import QualityVerdict
 from packshot.serving.stage_context import StageContext
 from packshot_loadtest.answers import Answer, score_answer
 from packshot_loadtest.errors import PeerError
+from packshot_loadtest.photo_path import network_folder
 
 Engine = Literal["openvino", "onnxruntime"]
 
@@ -44,9 +45,12 @@ class PipelineSettings:
 
     @property
     def version(self) -> Path:
-        """Folder of the newest served version."""
-        folders = (self.repository / QUALITY_NET.name).glob("[0-9]*")
-        return max(folders, key=lambda folder: int(folder.name))
+        """Folder of the network's version with which the served ``quality`` answers.
+
+        Raises:
+            packshot.errors.ModelRepositoryError: The repository is not complete.
+        """
+        return network_folder(self.repository)
 
     @property
     def graph(self) -> Path:
@@ -69,7 +73,7 @@ class PipelineSettings:
 
 
 class Pipeline:
-    """decode_image → quality_net → quality_verdict in this process.
+    """The stages decode_image → quality_net → quality_verdict in this process.
 
     Args:
         settings: How.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from packshot.contracts import QUALITY
 from packshot_loadtest.arrivals import Pattern
 from packshot_loadtest.errors import ScenarioError, SettingsError
 from packshot_loadtest.execution import execute
@@ -60,7 +61,7 @@ class ScenarioSettings:
     timeout_s: float = 5.0
     p99_ms: float = 500.0
     recovery_s: float = 5.0
-    model: str = "quality_net"
+    model: str = QUALITY.name
     burst: float = 3.0
     delay_ms: float = 40.0
     interface: str = ""

@@ -102,7 +102,7 @@ class OwnServer:
         Raises:
             ScenarioError: The model has none.
         """
-        folder = str(self.config.model_repository / model)
+        folder = f"{self.config.model_repository / model}/"
         for member in self._members()[1:]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 # The stub's command line names the model file that it runs.
@@ -110,7 +110,9 @@ class OwnServer:
                     member.send_signal(signal.SIGKILL)
                     self._broken = True
                     return
-        raise ScenarioError(f"the model {model} has no Python-backend process")
+        raise ScenarioError(
+            f"the model {model} has no Python-backend process; kill one that has (--model)"
+        )
 
     def reload(self, model: str) -> None:
         """Load a model again while it serves: a new instance first, then the swap.

@@ -1,14 +1,16 @@
 """Variants of a model repository side by side, in one run.
 
     python -m packshot_loadtest.tuning --json reports/tuning.json \\
-        --variant "two-threads=quality_net:threads=2" \\
-        --variant "no-policies=decode_image:-queue_policy,quality_net:-queue_policy"
+        --variant "one-thread=quality:threads=1" --variant "no-policy=quality:-queue_policy" \\
+        --variant "three processes=quality:config=tensorrt"
 
-A variant is NAME=EDITS, and EDITS say what changes in the configurations of the quality family,
-with commas between: model:key=value (instances, max_queue_size, max_queue_delay_microseconds,
-default_timeout_microseconds, or a parameter of the model, such as threads) and model:-key
-(queue_policy, dynamic_batching, or a parameter). "as shipped" is always there; without edits
-(again=) it is measured twice, and what differs is noise. The repository itself is not touched.
+A variant is NAME=EDITS, and EDITS say what changes in the configurations of quality and of the
+models that a photo goes through with it, with commas between: model:config=name (takes
+configs/name.pbtxt in place of config.pbtxt, before all other edits), model:key=value (instances,
+max_queue_size, max_queue_delay_microseconds, default_timeout_microseconds, or a parameter of the
+model, such as threads) and model:-key (queue_policy, dynamic_batching, or a parameter). "as
+shipped" is always there; without edits (again=) it is measured twice, and what differs is noise.
+The repository itself is not touched.
 """
 
 from __future__ import annotations

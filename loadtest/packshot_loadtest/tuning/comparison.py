@@ -55,7 +55,8 @@ class TuningComparison:
         progress: Told what is being done.
 
     Attributes:
-        configs: The text of every ``config.pbtxt`` by model, by variant.
+        configs: The text of the ``config.pbtxt`` of each model that is needed, by model, by
+            variant.
 
     Raises:
         SettingsError: An edit does not fit the repository.
@@ -125,7 +126,7 @@ class TuningComparison:
                 "closed_loop_errors": lone.errors + many.errors,
                 "memory_mib": (memory_bytes or 0.0) / 2**20,
                 "ready_after_s": server.ready_after_s,
-                "served": _served_configs(server.grpc_address, self.configs[variant.name]),
+                "served": _served_configs(server.grpc_address, server.models),
             }
 
     @contextlib.contextmanager

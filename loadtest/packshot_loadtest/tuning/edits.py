@@ -1,9 +1,10 @@
-"""Edits of one ``config.pbtxt``: what a variant changes, in Triton's own words.
+"""Edits of one model's configuration: what a variant changes, in Triton's own words.
 
-quality_net:threads=2                     a parameter of the model
-decode_image:instances=1                  processes
-decode_image:max_queue_delay_microseconds=500
-decode_image:-queue_policy                taken out
+quality:config=tensorrt                   configs/tensorrt.pbtxt in place of config.pbtxt
+quality:threads=2                         a parameter of the model
+quality:instances=1                       processes
+quality:max_queue_delay_microseconds=500
+quality:-queue_policy                     taken out
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any, Final
 from packshot_loadtest.errors import SettingsError
 
 _FORM: Final = re.compile(r"(?P<model>[\w.-]+):(?:-(?P<gone>\w+)|(?P<key>\w+)=(?P<value>.+))")
+CONFIG_KEY: Final = "config"
+"""Names the configuration that the other edits change."""
 _MOST_INSTANCES: Final = 64
 """Each is a process."""
 
@@ -26,7 +29,8 @@ class Edit:
 
     Attributes:
         model: Which.
-        key: What: ``instances``, a setting of its queue, or a parameter that it has.
+        key: What: ``instances``, a setting of its queue, a parameter that it has, or which
+            configuration is taken.
         value: To what; ``None`` takes it out.
     """
 
@@ -41,8 +45,13 @@ class Edit:
     def _setting(self) -> str:
         return f"{self.key}={self.value}"
 
+    @property
+    def config_name(self) -> str | None:
+        """The configuration that it takes, if that is what it says."""
+        return self.value if self.key == CONFIG_KEY else None
+
     def apply(self, config: Any) -> None:
-        """Change ``config``, a ``ModelConfig``.
+        """Change ``config``, a ``ModelConfig``: the one that was taken.
 
         Raises:
             SettingsError: The model has no such key, or the value is none for it.
@@ -64,7 +73,7 @@ class Edit:
                 _whole(self, 0, None)
             parameter.string_value = self.value
         else:
-            raise self._unknown((*_NUMBERS, *sorted(config.parameters)))
+            raise self._unknown((*_NUMBERS, CONFIG_KEY, *sorted(config.parameters)))
 
     def _take_out(self, config: Any) -> None:
         if self.key in config.parameters:
@@ -96,8 +105,7 @@ def parse_edits(text: str) -> tuple[Edit, ...]:
         found = _FORM.fullmatch(part)
         if found is None:
             raise SettingsError(
-                f"expected model:key=value or model:-key, such as quality_net:threads=2, got"
-                f" {part!r}"
+                f"expected model:key=value or model:-key, such as quality:threads=2, got {part!r}"
             )
         edit = Edit(model=found["model"], key=found["key"] or found["gone"], value=found["value"])
         if (edit.model, edit.key) in edits:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from google.protobuf import text_format
 
-from packshot.contracts import QUALITY_FAMILY
-from packshot.serving.repository import CONFIG_FILE, check_model, read_config
+from packshot.contracts import QUALITY
+from packshot.serving.repository import CONFIG_FILE, check_model, config_path, own_networks
 from packshot_loadtest.errors import SettingsError
-from packshot_loadtest.tuning.edits import Edit, parse_edits
+from packshot_loadtest.photo_path import working_models
+from packshot_loadtest.tuning.edits import CONFIG_KEY, Edit, parse_edits
 
 FLOOR: Final = "in-process"
 """The name of the floor in the record and the table: no variant may have it."""
@@ -51,7 +52,7 @@ def parse_variants(texts: Iterable[str]) -> tuple[Variant, ...]:
         name = name.strip()
         if not equals or not _NAME.fullmatch(name):
             raise SettingsError(
-                "a variant must be NAME=EDITS, such as two-threads=quality_net:threads=2, with a"
+                "a variant must be NAME=EDITS, such as one-thread=quality:threads=1, with a"
                 f" name of letters, digits and +./- (and single spaces between), got {text!r}"
             )
         if name in variants or name == FLOOR:
@@ -61,7 +62,7 @@ def parse_variants(texts: Iterable[str]) -> tuple[Variant, ...]:
 
 
 def variant_configs(repository: Path, variant: Variant) -> dict[str, str]:
-    """The text of every ``config.pbtxt`` of the quality family, edited, by model.
+    """The text of the ``config.pbtxt`` of each model that a variant needs to score, by model.
 
     Raises:
         SettingsError: There is no repository, or an edit does not fit it.
@@ -69,14 +70,15 @@ def variant_configs(repository: Path, variant: Variant) -> dict[str, str]:
     """
     if not repository.is_dir():
         raise SettingsError(f"there is no model repository at {repository} (--repository)")
-    names = [spec.name for spec in QUALITY_FAMILY]
-    for edit in variant.edits:
-        if edit.model not in names:
-            raise SettingsError(
-                f"variant {variant.name!r}, {edit}: there is no such model, there are"
-                f" {', '.join(names)}"
-            )
-    return {name: _config_text(repository, name, variant) for name in names}
+    try:
+        scoring = repository / QUALITY.name
+        config = check_model(repository, QUALITY.name, _config_name(scoring, variant))
+        working = working_models(config)
+        _check_effect(scoring, variant, working)
+        names = {QUALITY.name, *working, *own_networks(config)}
+        return {name: _config_text(repository / name, variant) for name in sorted(names)}
+    except SettingsError as error:
+        raise SettingsError(f"variant {variant.name!r}, {error}") from error
 
 
 @contextlib.contextmanager
@@ -94,16 +96,42 @@ def repository_with(repository: Path, configs: Mapping[str, str]) -> Iterator[Pa
         yield copy
 
 
-def _config_text(repository: Path, name: str, variant: Variant) -> str:
-    check_model(repository, name)
-    path = repository / name / CONFIG_FILE
-    edits = [edit for edit in variant.edits if edit.model == name]
+def _check_effect(scoring: Path, variant: Variant, working: Sequence[str]) -> None:
+    """Refuse edits of models that work on no photo: their numbers would say it does not matter."""
+    for edit in variant.edits:
+        if edit.model not in (scoring.name, *working):
+            others = [n for n in _config_names(scoring) if n != _config_name(scoring, variant)]
+            way_out = f"; for others take {scoring.name}:{CONFIG_KEY}={' or '.join(others)}"
+            raise SettingsError(
+                f"{edit}: no photo goes through {edit.model} here, only through"
+                f" {', '.join(working)}{way_out if others else ''}"
+            )
+
+
+def _config_text(model: Path, variant: Variant) -> str:
+    config_name = _config_name(model, variant)
+    config = check_model(model.parent, model.name, config_name)
+    edits = [edit for edit in variant.edits if edit.model == model.name and not edit.config_name]
     if not edits:
-        return path.read_text()
-    config = read_config(path)
-    try:
-        for edit in edits:
-            edit.apply(config)
-    except SettingsError as error:
-        raise SettingsError(f"variant {variant.name!r}, {error}") from error
+        return config_path(model, config_name).read_text()
+    for edit in edits:
+        edit.apply(config)
     return str(text_format.MessageToString(config))
+
+
+def _config_name(model: Path, variant: Variant) -> str | None:
+    """The name of the configuration that a variant takes for a model; ``None`` is the usual."""
+    for edit in variant.edits:
+        if edit.model == model.name and edit.config_name:
+            known = _config_names(model)
+            if edit.config_name not in known:
+                raise SettingsError(
+                    f"{edit}: {model.name} has no such configuration beside {CONFIG_FILE}, there"
+                    f" {'are' if len(known) > 1 else 'is'} {', '.join(known) or 'none'}"
+                )
+            return edit.config_name
+    return None
+
+
+def _config_names(model: Path) -> list[str]:
+    return sorted(path.stem for path in (model / "configs").glob("*.pbtxt"))

@@ -31,7 +31,7 @@ _LIMITS = Limits()
 
 
 class PhotoScorer:
-    """Scores photos as the ensemble ``quality`` does, without a server.
+    """Scores photos as the model ``quality`` does, without a server.
 
     Args:
         network: Version folder of the exported network.

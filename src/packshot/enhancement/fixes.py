@@ -20,21 +20,18 @@ from packshot.policy import Verdict
 
 PixelArray = npt.NDArray[np.uint8]
 
-Fix = Literal["tone", "restore", "restore_half"]
+Fix = Literal["tone", "restore", "detail"]
 
 TONAL: Final = frozenset({"exposure", "contrast", "colour"})
 DETAIL: Final = frozenset({"sharpness", "noise", "compression"})
 MENDABLE: Final = TONAL | DETAIL
 """Attributes that restoring can raise. ``resolution`` is not one: enlarging invents no detail."""
 
-FINISHES: Final[dict[Fix, Finish]] = {
-    "restore": Finish(own_detail=0.25),
-    "restore_half": Finish(own_detail=0.5),
-}
-"""The fixes that mend detail, by how the network's picture is finished."""
+FINISH: Final = Finish(own_detail=0.25)
+"""How the network's picture is finished by the fixes that mend detail."""
 
 CAUTION: Final = Caution()
-"""How far every fix follows the network in light and colour. How it was chosen:
+"""How far every fix but ``detail`` follows the network in light and colour. How it was chosen:
 docs/enhancement.md."""
 
 
@@ -60,14 +57,14 @@ def passes(verdict: Verdict) -> bool:
 def fixes_for(verdict: Verdict, kept: frozenset[Fix] = frozenset()) -> tuple[Fix, ...]:
     """The fixes worth trying, best first.
 
-    Where only light and colour fail, the detail of the product is left alone at first. Where
-    detail fails, the whole restoration is tried, and then with half of the photo's own detail, for
-    photos that it smooths too much.
+    Where only light and colour fail, the detail of the product is left alone at first. Else the
+    whole restoration is tried, and then detail at the photo's own light: what is wrong with a
+    restoration that is dropped is mostly its guess at light.
 
     Args:
         verdict: On the photo as it is.
         kept: Fixes that are in the photo already. Light and detail are mended once each: a second
-            time would overshoot, or smooth what is left. Every fix mends light.
+            time would overshoot, or smooth what is left.
 
     Returns:
         No fix for a photo that passes, or whose faults no fix speaks to.
@@ -76,20 +73,17 @@ def fixes_for(verdict: Verdict, kept: frozenset[Fix] = frozenset()) -> tuple[Fix
         return ()
     failing = failing_attributes(verdict)
     tonal, detail = bool(failing & TONAL), bool(failing & DETAIL)
-    # A low score that no attribute explains: several mild faults at once.
-    unexplained = any(reason.rule.startswith("score.") for reason in verdict.reasons)
-    wanted: tuple[Fix, ...]
-    if detail:
-        wanted = ("restore", "restore_half", "tone") if tonal else ("restore", "restore_half")
-    elif tonal:
-        wanted = ("tone", "restore", "restore_half")
-    elif unexplained and not failing - {"composition"}:
-        wanted = ("restore", "restore_half", "tone")
-    else:
-        wanted = ()
-    if kept & FINISHES.keys() or (kept and tonal and not detail):
+    # Several mild faults at once may lower the score and none of the attributes.
+    scored_low = any(reason.rule.startswith("score.") for reason in verdict.reasons)
+    if not (tonal or detail or scored_low):
         return ()
-    return tuple(fix for fix in wanted if fix not in kept)
+    if kept:
+        return ("detail",) if kept == {"tone"} else ()
+    if tonal and not detail:
+        return ("tone", "restore", "detail")
+    if detail and not tonal:
+        return ("restore", "detail")
+    return ("restore", "detail", "tone")
 
 
 class Mender:
@@ -113,11 +107,12 @@ class Mender:
             whole = restore_tone(image_hwc_u8, self._network)
             self._toned = (image_hwc_u8, whole, CAUTION.share(tone_change(image_hwc_u8, whole)))
             self._restored = None
-        _, whole, share = self._toned
+        _, whole, cautious = self._toned
+        share = 0.0 if fix == "detail" else cautious
         toned = part_way(whole, image_hwc_u8, whole, share)
         if fix == "tone":
             return toned
         if self._restored is None:
-            restored = restore(image_hwc_u8, self._network, tiling=self._tiling)
-            self._restored = part_way(restored, image_hwc_u8, whole, share)
-        return finished(toned, self._restored, FINISHES[fix])
+            self._restored = restore(image_hwc_u8, self._network, tiling=self._tiling)
+        restored = part_way(self._restored, image_hwc_u8, whole, share)
+        return finished(toned, restored, FINISH)

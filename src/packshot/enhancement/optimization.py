@@ -15,7 +15,7 @@ The next round works on the kept pixels before they were encoded, so that losses
 The JSON of the ``STEPS`` tensor:
 
     {"schema": 1, "changed": bool, "stopped": "passes|nothing_to_mend|no_fix_left|rounds",
-     "steps": [{"fix": "tone|restore|restore_half", "because": [attribute], "score": 0-100,
+     "steps": [{"fix": "tone|restore|detail", "because": [attribute], "score": 0-100,
                 "gain": points, "kept": bool, "why": "better|no_gain|worse_decision|new_fault",
                 "new_faults": [attribute]}],
      "beyond_repair": [{"cause", "advice", "attribute", "text": {"en", "zh"}}]}

@@ -3,6 +3,9 @@
 ``{ key: "calls" value { string_value: "quality_net:1, restore_net:1" } }``: names, each with the
 version to call, so that a canary served beside the stable version of a network reaches none of
 its callers. Triton knows the steps of an ensemble by itself, but nothing of a Python model's calls.
+
+``networks`` lists in the same way the networks that a Python model computes with itself, from the
+files of their versions: they must be built, but need not be served.
 """
 
 from __future__ import annotations
@@ -13,6 +16,10 @@ from typing import Final
 from packshot.errors import ContractError
 
 CALLS_PARAMETER: Final = "calls"
+NETWORKS_PARAMETER: Final = "networks"
+
+NETWORK_FILE: Final = "model.xml"
+"""Of a network for the CPU, in the folder of its version."""
 
 NEWEST: Final = -1
 """The version that Triton serves to callers who name none."""
@@ -32,8 +39,8 @@ def read_calls(text: str) -> dict[str, int]:
         name, colon, version = (part.strip() for part in item.partition(":"))
         if colon and not (version.isdecimal() and int(version) > 0):
             raise ContractError(
-                f"parameter {CALLS_PARAMETER!r} in config.pbtxt must list models as name or"
-                f" name:version, got {item!r}"
+                f"parameters {CALLS_PARAMETER!r} and {NETWORKS_PARAMETER!r} in config.pbtxt must"
+                f" list models as name or name:version, got {item!r}"
             )
         calls[name] = int(version) if colon else NEWEST
     return calls

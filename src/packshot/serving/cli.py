@@ -77,7 +77,7 @@ def serve(
     Ctrl-C and SIGTERM let it answer what it has accepted, then stop it; the exit status is
     then 0. A second Ctrl-C ends it at once.
     """
-    stop_on_signals()
+    stop_on_signals("packshot-serve")
     if bool(tls_certificate) != bool(tls_key):
         raise ValueError("--tls-certificate and --tls-key belong together")
     tls = None

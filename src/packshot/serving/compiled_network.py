@@ -22,8 +22,6 @@ import openvino as ov
 from packshot.errors import ModelRepositoryError
 from packshot.serving.installation import default_cache_root
 
-DEFAULT_MODEL_FILE: Final = "model.xml"
-
 _KEPT_BYTES: Final = 128 * 1024 * 1024
 _SUFFIX: Final = ".blob"
 _DIGEST_BYTES: Final = 32

@@ -14,7 +14,6 @@ import dataclasses
 import secrets
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from packshot.errors import ModelRepositoryError, ServingError
@@ -54,12 +53,12 @@ def drainable(config: ServerConfig) -> ServerConfig:
 
 
 def drain_ensembles(
-    repository: Path, endpoint: Endpoint, *, timeout_s: float, is_alive: Callable[[], bool]
+    config: ServerConfig, endpoint: Endpoint, *, timeout_s: float, is_alive: Callable[[], bool]
 ) -> bool:
     """Unload the ensembles, and wait until they have answered what they had accepted.
 
     Args:
-        repository: The model repository.
+        config: What the server serves.
         endpoint: The server.
         timeout_s: How long to wait.
         is_alive: Whether the server still runs.
@@ -67,7 +66,7 @@ def drain_ensembles(
     Returns:
         Whether all have; ``False`` as well if the server cannot be asked.
     """
-    return _drain(lambda model: _is_ensemble(repository / model), endpoint, timeout_s, is_alive)
+    return _drain(lambda model: _is_ensemble(config, model), endpoint, timeout_s, is_alive)
 
 
 def drain_models(endpoint: Endpoint, *, timeout_s: float, is_alive: Callable[[], bool]) -> bool:
@@ -100,8 +99,9 @@ def _drain(
     return False
 
 
-def _is_ensemble(model: Path) -> bool:
+def _is_ensemble(config: ServerConfig, model: str) -> bool:
+    path = config_path(config.model_repository / model, config.model_config_name)
     try:
-        return bool(ensemble_steps(read_config(config_path(model))))
+        return bool(ensemble_steps(read_config(path)))
     except ModelRepositoryError:
         return False

@@ -1,7 +1,7 @@
 """How many requests a model answered with an error, by code, in Triton's metrics.
 
 Triton's own counters do not say it (measured with 2.51): a request that a Python model answers with
-an error counts as a success of that model, and twice as a failure, reason OTHER, of the ensemble
+an error counts as a success of that model, and twice as a failure, reason OTHER, of an ensemble
 around it, whoever's fault it was. Whose it was is told by the code.
 """
 

@@ -16,7 +16,8 @@ from packshot.contracts import (
 )
 from packshot.errors import ContractError
 from packshot.serving.backend import Array, Tensors, python_model
-from packshot.serving.compiled_network import DEFAULT_MODEL_FILE, compiled_network
+from packshot.serving.called_models import NETWORK_FILE
+from packshot.serving.compiled_network import compiled_network
 from packshot.serving.niceness import stand_back
 from packshot.serving.picture_requests import each_alone
 from packshot.serving.stage_context import StageContext
@@ -35,7 +36,7 @@ class GeneratorNet:
     spec = GENERATOR_NET
 
     def __init__(self, context: StageContext) -> None:
-        path = context.version_directory / context.text("model_file", DEFAULT_MODEL_FILE)
+        path = context.version_directory / context.text("model_file", NETWORK_FILE)
         threads = context.threads()
         shapes = {tensor.name: (1, *tensor.shape) for tensor in GENERATOR_NET.inputs}
         network = compiled_network(path, threads=threads, shapes=shapes)

@@ -10,7 +10,8 @@ import numpy as np
 from packshot.contracts import MODELS, PIXELS, VIEW_SIZE
 from packshot.errors import ContractError
 from packshot.serving.backend import Array, Tensors, python_model
-from packshot.serving.compiled_network import DEFAULT_MODEL_FILE, compiled_network
+from packshot.serving.called_models import NETWORK_FILE
+from packshot.serving.compiled_network import compiled_network
 from packshot.serving.niceness import stand_back
 from packshot.serving.stage_context import StageContext
 
@@ -32,7 +33,7 @@ class ImageNet:
 
     def __init__(self, context: StageContext) -> None:
         self.spec = MODELS[context.version_directory.parent.name]
-        path = context.version_directory / context.text("model_file", DEFAULT_MODEL_FILE)
+        path = context.version_directory / context.text("model_file", NETWORK_FILE)
         threads = context.threads()
         self._side_multiple = context.count("side_multiple", 1) or 1
         self._request = compiled_network(path, threads=threads).create_infer_request()

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 from packshot.serving.access import LOOPBACK, ProtocolGuard, TlsOptions
 from packshot.serving.ports import free_ports
-from packshot.serving.repository import unbuilt_models, with_called
+from packshot.serving.repository import idle_stages, unbuilt_models, with_called
 
 ModelControlMode = Literal["none", "explicit", "poll"]
 LogFormat = Literal["default", "ISO8601"]
@@ -251,14 +251,17 @@ class ServerConfig:
         )
 
     def left_out(self) -> dict[str, str]:
-        """Models that are not loaded, as a network they need was not built; each with why.
+        """Models that are not loaded, each with why.
+
+        A network they need was not built; or they are stages that nobody calls.
 
         None where models were named: what is asked for must be there. None in ``poll`` mode,
         where Triton itself decides.
         """
         if self.models or self.model_control_mode == "poll":
             return {}
-        return unbuilt_models(self.model_repository, self.model_config_name)
+        named = (self.model_repository, self.model_config_name)
+        return unbuilt_models(*named) | idle_stages(*named)
 
 
 def _reached_at(host: str) -> str:

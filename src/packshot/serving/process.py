@@ -164,7 +164,7 @@ class TritonProcess:
             if child.returncode is None:
                 endpoint = endpoint_of(self._actual)
                 drain_ensembles(
-                    self.config.model_repository,
+                    self.config,
                     endpoint,
                     timeout_s=patience,
                     is_alive=lambda: child.returncode is None,

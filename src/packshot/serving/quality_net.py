@@ -10,7 +10,8 @@ import openvino as ov
 
 from packshot.contracts import QUALITY_NET
 from packshot.serving.backend import Array, Tensors, python_model
-from packshot.serving.compiled_network import DEFAULT_MODEL_FILE, compiled_network
+from packshot.serving.called_models import NETWORK_FILE
+from packshot.serving.compiled_network import compiled_network
 from packshot.serving.stage_context import StageContext
 
 
@@ -29,7 +30,7 @@ class QualityNet:
     spec = QUALITY_NET
 
     def __init__(self, context: StageContext) -> None:
-        path = context.version_directory / context.text("model_file", DEFAULT_MODEL_FILE)
+        path = context.version_directory / context.text("model_file", NETWORK_FILE)
         # On two cores each process has one by right, and a lone image would leave the other idle.
         threads = context.threads(at_least=2)
         streams = min(context.count("streams", 0) or threads, threads)

@@ -53,7 +53,7 @@ class RecoveryOptions:
     """
 
     model_repository: Path
-    model: str = "quality_net"
+    model: str = "quality"
     kills: int = 12
     callers: int = 2
     pause_s: float = 0.05
@@ -227,7 +227,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model-repository", type=Path, default=Path("model_repository"))
-    parser.add_argument("--model", default="quality_net", help="Whose process is killed.")
+    parser.add_argument("--model", default="quality", help="Whose process is killed.")
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--photo", type=Path, help="What is scored; by default a tiny picture.")
     parser.add_argument("serve", nargs="*", help="Arguments of packshot-serve, after --.")

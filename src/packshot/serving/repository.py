@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, Final
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from packshot.contracts import ENHANCEMENT_FAMILY, GENERATION_FAMILY
+from packshot.contracts import (
+    DECODE_IMAGE,
+    ENHANCEMENT_FAMILY,
+    GENERATION_FAMILY,
+    QUALITY_VERDICT,
+)
 from packshot.errors import ContractError, ModelRepositoryError
-from packshot.serving.called_models import CALLS_PARAMETER, CANARY_SUFFIX, read_calls
+from packshot.serving.called_models import (
+    CALLS_PARAMETER,
+    CANARY_SUFFIX,
+    NETWORK_FILE,
+    NETWORKS_PARAMETER,
+    NEWEST,
+    read_calls,
+)
 
 CONFIG_FILE: Final = "config.pbtxt"
 MODEL_FILE_PARAMETER: Final = "model_file"
@@ -70,6 +83,10 @@ def check_model(repository: Path, name: str, config_name: str | None = None) -> 
         for file in _required_files(config):
             if not (version / file).exists():
                 raise ModelRepositoryError(f"{version / file} is missing. {_cure(name)}")
+    for network, number in own_networks(config).items():
+        needed = repository / network / str(number) / NETWORK_FILE
+        if number != NEWEST and not needed.exists():
+            raise ModelRepositoryError(f"{needed} is missing. {_cure(network)}")
     return config
 
 
@@ -89,11 +106,35 @@ def ensemble_steps(config: Any) -> tuple[str, ...]:
         ModelRepositoryError: ``calls`` is malformed.
     """
     steps = tuple(step.model_name for step in config.ensemble_scheduling.step)
+    return (*steps, *_listed(config, CALLS_PARAMETER))
+
+
+def own_networks(config: Any) -> dict[str, int]:
+    """The networks that a Python model computes with itself, and the version of each.
+
+    Raises:
+        ModelRepositoryError: ``networks`` is malformed.
+    """
+    return _listed(config, NETWORKS_PARAMETER)
+
+
+def called_versions(config: Any) -> dict[str, int]:
+    """The models that a model calls, and the networks it computes with, in which version.
+
+    Raises:
+        ModelRepositoryError: ``calls`` or ``networks`` is malformed.
+    """
+    steps = {step.model_name: int(step.model_version) for step in config.ensemble_scheduling.step}
+    return {**steps, **_listed(config, CALLS_PARAMETER), **own_networks(config)}
+
+
+def _listed(config: Any, parameter: str) -> dict[str, int]:
     if config.backend != "python":
-        return steps
+        return {}
+    # By index a protobuf map would gain an empty entry.
+    value = config.parameters.get(parameter)
     try:
-        calls = config.parameters.get(CALLS_PARAMETER)
-        return (*steps, *read_calls(calls.string_value if calls else ""))
+        return read_calls(value.string_value if value else "")
     except ContractError as error:
         raise ModelRepositoryError(f"{config.name}: {error}") from None
 
@@ -120,6 +161,19 @@ def unbuilt_models(repository: Path, config_name: str | None = None) -> dict[str
         if absent:
             missing[name] = f"{name} needs {', '.join(absent)}"
     return missing
+
+
+def idle_stages(repository: Path, config_name: str | None = None) -> dict[str, str]:
+    """Stages of scoring that no model calls in these configurations, each with why.
+
+    ``quality`` is one process on a CPU, and an ensemble of them on a GPU.
+    """
+    idle = {stage.name for stage in (DECODE_IMAGE, QUALITY_VERDICT)}
+    idle = {name for name in idle if (repository / name).is_dir()}
+    for file in repository.glob(f"*/{CONFIG_FILE}"):
+        with contextlib.suppress(ModelRepositoryError):  # The check before the start says it.
+            idle -= set(ensemble_steps(read_config(config_path(file.parent, config_name))))
+    return dict.fromkeys(sorted(idle), "quality does its work itself")
 
 
 def with_called(

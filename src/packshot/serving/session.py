@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--model-repository", type=Path, default=Path("model_repository"))
     parser.add_argument("command", nargs="+", help="What to run, after --.")
     options = parser.parse_args()
-    stop_on_signals()
+    stop_on_signals("session")
     try:
         sys.exit(run_with_server(options.command, model_repository=options.model_repository))
     except (PackshotError, OSError) as error:

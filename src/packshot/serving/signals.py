@@ -10,8 +10,12 @@ from types import FrameType
 _SECOND_SIGNAL_AFTER_S = 1.0
 
 
-def stop_on_signals() -> None:
-    """Make Ctrl-C and SIGTERM raise KeyboardInterrupt, once for each that a person sent."""
+def stop_on_signals(program: str) -> None:
+    """Make Ctrl-C and SIGTERM raise KeyboardInterrupt, once for each that a person sent.
+
+    Args:
+        program: Who says on standard error that it stops.
+    """
     first: list[float] = []
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -20,7 +24,7 @@ def stop_on_signals() -> None:
             return  # The terminal and a parent such as make often both pass the same one on.
         if not first:
             first.append(now)
-            sys.stderr.write("packshot-serve: stopping, requests in flight are answered first\n")
+            sys.stderr.write(f"{program}: stopping, requests in flight are answered first\n")
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, stop)

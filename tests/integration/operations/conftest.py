@@ -18,7 +18,7 @@ from tritonclient.utils import InferenceServerException
 from packshot.serving.replica import Replica
 from packshot.serving.stubs import parent_of, process_ids, process_state
 
-FAMILY = ("decode_image", "quality", "quality_net", "quality_verdict")
+FAMILY = ("quality", "quality_net")
 PATIENCE_S = 150.0
 
 

@@ -176,7 +176,7 @@ def test_broken_model_fails_no_call(
     load = put_load([balancer], credentials(pem))
     with load.running(3):
         wait(lambda: len(load.scores) > 10)
-        os.kill(replicas[0].stubs("decode_image")[0].pid, signal.SIGKILL)
+        os.kill(replicas[0].stubs("quality")[0].pid, signal.SIGKILL)
         wait(lambda: replicas[0].counter("packshot_model_mends_total") >= 1)
         wait(replicas[0].is_ready)
     assert not load.failed

@@ -37,7 +37,7 @@ def photo() -> DecodedImage:
     return decode(buffer.getvalue())
 
 
-LEVELS: dict[Fix, int] = {"tone": 130, "restore": 160, "restore_half": 190}
+LEVELS: dict[Fix, int] = {"tone": 130, "restore": 160, "detail": 190}
 """What each fix makes of the photo here: a level of grey, which the judge below reads back."""
 
 
@@ -87,21 +87,26 @@ def test_no_fix_for_what_passes_or_cannot_be_mended() -> None:
 
 
 def test_low_score_without_a_reason_is_worth_a_try() -> None:
-    every = ("restore", "restore_half", "tone")
+    every = ("restore", "detail", "tone")
     assert fixes_for(verdict(30.0)) == every
     assert fixes_for(verdict(30.0, composition=0.1)) == every
-    # Here there is a reason, and no software mends it.
-    assert fixes_for(verdict(30.0, resolution=0.1)) == ()
+    # Few pixels cannot be mended, but what else lowers the score may be.
+    assert fixes_for(verdict(30.0, resolution=0.1)) == every
 
 
 def test_nothing_is_applied_twice() -> None:
     bad = verdict(40.0, noise=0.2, exposure=0.2)
     assert fixes_for(bad, frozenset({"restore"})) == ()
-    assert fixes_for(bad, frozenset({"restore_half"})) == ()
-    assert fixes_for(bad, frozenset({"tone"})) == ("restore", "restore_half")
-    assert fixes_for(verdict(40.0, exposure=0.2), frozenset({"tone"})) == ()
-    # Light is as it should be and the score is low: detail is left to be mended.
-    assert fixes_for(verdict(40.0), frozenset({"tone"})) == ("restore", "restore_half")
+    assert fixes_for(bad, frozenset({"detail"})) == ()
+    # Light is mended, right or not: detail is left.
+    for toned in (bad, verdict(40.0, exposure=0.2), verdict(40.0)):
+        assert fixes_for(toned, frozenset({"tone"})) == ("detail",)
+
+
+def test_detail_comes_at_the_photos_own_light_where_restoring_is_dropped() -> None:
+    for bad in (verdict(40.0, noise=0.2), verdict(40.0, exposure=0.2), verdict(40.0)):
+        fixes = fixes_for(bad)
+        assert fixes.index("detail") > fixes.index("restore")
 
 
 def test_photo_that_passes_is_left_alone(photo: DecodedImage) -> None:
@@ -126,7 +131,7 @@ def test_rounds_build_on_each_other(photo: DecodedImage) -> None:
 
     def apply_fix(fix: Fix, image: Picture) -> Picture:
         shown.append(float(image.mean()))
-        return image + np.uint8({"tone": 30, "restore": 60, "restore_half": 55}[fix])
+        return image + np.uint8({"tone": 30, "restore": 60, "detail": 55}[fix])
 
     judged = {
         100: verdict(40.0, noise=0.2, exposure=0.2),
@@ -140,7 +145,7 @@ def test_rounds_build_on_each_other(photo: DecodedImage) -> None:
         apply_fix=apply_fix,
         encode=lambda pixels: encode(pixels, OutputOptions(), "JPEG"),
     )
-    assert [step.fix for step in result.steps if step.kept] == ["tone", "restore"]
+    assert [step.fix for step in result.steps if step.kept] == ["tone", "detail"]
     assert shown == pytest.approx([100, 100, 100, 130], abs=1)
     assert result.after.score == 80.0
 
@@ -148,7 +153,7 @@ def test_rounds_build_on_each_other(photo: DecodedImage) -> None:
 def test_fix_that_harms_gives_way_to_the_next(photo: DecodedImage) -> None:
     bad = verdict(45.0, noise=0.2)
     result, applied = run(photo, {100: bad, 160: verdict(30.0, noise=0.2), 190: verdict(70.0)})
-    assert applied == ["restore", "restore_half"]
+    assert applied == ["restore", "detail"]
     assert [step.why for step in result.steps] == ["no_gain", "better"]
     assert result.after.score == 70.0
 
@@ -272,16 +277,17 @@ def test_mender_restores_a_photo_once() -> None:
 
     mend = Mender(network)
     image = np.full((100, 100, 3), 100, np.uint8)
-    for fix in ("restore", "restore_half", "restore"):
-        np.testing.assert_allclose(mend(fix, image), 140, atol=1)
+    for fix, level in (("restore", 140), ("detail", 100), ("tone", 140), ("restore", 140)):
+        np.testing.assert_allclose(mend(fix, image), level, atol=1)
     # The photo, and the thumbnail that tells the tone.
     assert shapes == [(224, 224), (128, 128)]
     mend("restore", image.copy())
     assert shapes == 2 * [(224, 224), (128, 128)]
 
 
-@pytest.mark.parametrize(("fix", "own"), [("restore", 5), ("restore_half", 10)])
-def test_restoration_gives_some_detail_back_at_the_restored_tone(fix: Fix, own: int) -> None:
+@pytest.mark.parametrize(("fix", "light"), [("restore", 30), ("detail", 0)])
+def test_some_of_the_photos_own_detail_stays(fix: Fix, light: int) -> None:
+    """A quarter; at the restored tone, or with ``detail`` at the photo's own."""
     ramp = np.linspace(20, 200, 224, dtype=np.uint8)
     image = np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (224, 224, 3)))
     image[100:124, 100:124] += np.uint8(20)
@@ -293,8 +299,8 @@ def test_restoration_gives_some_detail_back_at_the_restored_tone(fix: Fix, own: 
         return restored
 
     mended = Mender(network)(fix, image).astype(int) - image
-    assert mended[:90].mean() == pytest.approx(30, abs=1.5)
-    assert mended[100:124, 100:124].mean() == pytest.approx(30 - 20 + own, abs=1.5)
+    assert mended[:90].mean() == pytest.approx(light, abs=1.5)
+    assert mended[100:124, 100:124].mean() == pytest.approx(light - 20 + 5, abs=1.5)
 
 
 @pytest.fixture

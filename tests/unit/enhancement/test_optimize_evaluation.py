@@ -90,6 +90,23 @@ def test_network_that_does_nothing_changes_nothing(photos: list[Path]) -> None:
     assert optimize_groups(results, 20)["all"].score_gain.value == 0.0
 
 
+def test_another_draw_gives_other_faults(photos: list[Path]) -> None:
+    def faults(draw: int) -> list[tuple[tuple[str, float], ...]]:
+        results = evaluate_optimize(
+            photos,
+            judge_photo=likes_dark,
+            mend=Mender(lambda tiles, _: tiles),
+            goals=Goals(),
+            advance=lambda *_: None,
+            draw=draw,
+        )
+        return [photo.faults for photo in results]
+
+    drawn = [found for draw in (0, 1) for found in faults(draw)]
+    assert len(set(drawn)) == len(drawn)
+    assert faults(1) == drawn[2:]
+
+
 def test_every_fix_is_measured_by_itself(photos: list[Path]) -> None:
     """A network that darkens: this judge likes that whatever finishes it, and no photo passes."""
     tried = evaluate_fixes(
@@ -101,6 +118,9 @@ def test_every_fix_is_measured_by_itself(photos: list[Path]) -> None:
     groups = fix_groups(tried, 20)
     assert list(groups) == ["not passing as they came"]
     assert list(groups["not passing as they came"]) == list(CANDIDATES)
+    detail = groups["not passing as they came"].pop("detail")
     assert all(found.gamed == 1.0 for found in groups["not passing as they came"].values())
+    # It leaves the light alone, and there is nothing else here that the network would change.
+    assert abs(detail.psnr_gain.value) < 1.0
     toned, sharp = ([photo.outcomes[name] for photo in tried] for name in ("tone", "sharpened"))
     assert toned != sharp

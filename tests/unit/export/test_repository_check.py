@@ -51,20 +51,41 @@ def test_each_difference_is_said(repository: Path) -> None:
     assert "calls version 3 of quality_net, which serves [1, 4]" in said
 
 
-def test_pinning_makes_a_new_version_of_the_ensemble(repository: Path) -> None:
-    ensemble = repository / "quality"
-    before = served_versions(ensemble, None)
-    assert pin(ensemble, "quality_net", 2)
-    assert pinned_version(ensemble, "quality_net") == 2
-    assert served_versions(ensemble, None) > before
-    assert (ensemble / str(served_versions(ensemble, None)[0])).is_dir()
-    assert not pin(ensemble, "quality_net", 2), "nothing to change"
+@pytest.mark.parametrize("variant", [None, "tensorrt"])
+def test_pinning_makes_a_new_version_of_the_caller(repository: Path, variant: str | None) -> None:
+    caller = repository / "quality"
+    before = served_versions(caller, variant)
+    assert pin(caller, "quality_net", 2, variant)
+    assert pinned_version(caller, "quality_net", variant) == 2
+    assert served_versions(caller, variant) > before
+    assert (caller / str(served_versions(caller, variant)[0])).is_dir()
+    assert not pin(caller, "quality_net", 2, variant), "nothing to change"
+
+
+def test_what_each_kind_of_machine_calls_is_pinned_on_its_own(repository: Path) -> None:
+    """A plan for a GPU is nothing that a CPU could serve: its version is another."""
+    quality = repository / "quality"
+    assert callers_of(repository, "quality_net", "tensorrt") == [quality]
+    assert callers_of(repository, "decode_image", None) == []
+    cpu = (quality / "config.pbtxt").read_text()
+    assert pin(quality, "quality_net", 5, "tensorrt")
+    assert (quality / "config.pbtxt").read_text() == cpu
+    assert pinned_version(quality, "quality_net", "tensorrt") == 5
+    assert pinned_version(quality, "quality_net") == 1
+    (revision,) = served_versions(quality, "tensorrt")
+    assert (quality / str(revision)).is_dir()
+    said = "\n".join(differences(repository))
+    assert "tensorrt.pbtxt: calls version 5 of quality_net, which serves [1]" in said
+    canary = make_canary(quality)
+    assert pinned_version(canary, "quality_net", "tensorrt") == 5
+    assert pinned_version(canary, "quality_net") == 1
+    assert (canary / str(revision)).is_dir()
 
 
 def test_python_models_are_pinned_as_ensembles_are(repository: Path) -> None:
     shutil.copytree(REPOSITORY / "optimize", repository / "optimize")
     optimize = repository / "optimize"
-    assert callers_of(repository, "quality_net") == [optimize, repository / "quality"]
+    assert callers_of(repository, "quality_net", None) == [optimize, repository / "quality"]
     before = (optimize / "config.pbtxt").read_text()
     assert pin(optimize, "quality_net", 7)
     assert pinned_version(optimize, "quality_net") == 7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,12 @@ import pytest
 from packshot_loadtest.errors import PeerError
 from packshot_loadtest.peers.pipeline import PipelineSettings
 
+SHIPPED = Path(__file__).parents[3] / "model_repository"
+
 
 def version(repository: Path, precision: str) -> Path:
+    (repository / "quality").mkdir(parents=True)
+    shutil.copy(SHIPPED / "quality" / "config.pbtxt", repository / "quality")
     folder = repository / "quality_net" / "1"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps({"precision": precision}))

@@ -39,8 +39,11 @@ def models(tmp_path: Path) -> Path:
     for spec in QUALITY_FAMILY:
         version = folder / spec.name / "1"
         version.mkdir(parents=True)
-        shutil.copy(ROOT / "model_repository" / spec.name / "config.pbtxt", version.parent)
-        for name in ("model.py", "model.xml"):
+        shipped = ROOT / "model_repository" / spec.name
+        shutil.copy(shipped / "config.pbtxt", version.parent)
+        if (shipped / "configs").is_dir():
+            shutil.copytree(shipped / "configs", version.parent / "configs")
+        for name in ("model.py", "model.xml", "model.plan"):
             (version / name).touch()
     return folder
 
@@ -63,30 +66,58 @@ def test_edits_change_what_they_name_and_nothing_else(
     models: Path, edited: Callable[[str], dict[str, Any]]
 ) -> None:
     configs = edited(
-        "quality_net:threads=2, quality_net:instances=1,decode_image:-queue_policy,"
-        "quality_verdict:max_queue_size=7,quality_verdict:max_queue_delay_microseconds=500,"
-        "quality_verdict:default_timeout_microseconds=9,quality_verdict:policy_dir=/policies"
+        "quality:threads=2, quality:instances=1,quality:max_queue_size=7,"
+        "quality:max_queue_delay_microseconds=500,quality:default_timeout_microseconds=9,"
+        "quality:policy_dir=/policies"
     )
     before = {name: read_config(models / name / "config.pbtxt") for name in configs}
-    net = before["quality_net"]
-    net.instance_group[0].count = 1
-    net.parameters["threads"].string_value = "2"
-    before["decode_image"].dynamic_batching.ClearField("default_queue_policy")
-    verdict = before["quality_verdict"]
-    verdict.dynamic_batching.max_queue_delay_microseconds = 500
-    verdict.dynamic_batching.default_queue_policy.max_queue_size = 7
-    verdict.dynamic_batching.default_queue_policy.default_timeout_microseconds = 9
-    verdict.parameters["policy_dir"].string_value = "/policies"
+    quality = before["quality"]
+    quality.instance_group[0].count = 1
+    quality.parameters["threads"].string_value = "2"
+    quality.dynamic_batching.max_queue_delay_microseconds = 500
+    quality.dynamic_batching.default_queue_policy.max_queue_size = 7
+    quality.dynamic_batching.default_queue_policy.default_timeout_microseconds = 9
+    quality.parameters["policy_dir"].string_value = "/policies"
     assert configs == before
+
+
+def test_another_configuration_brings_its_models_with_it(
+    models: Path, edited: Callable[[str], dict[str, Any]]
+) -> None:
+    assert edited("").keys() == {"quality", "quality_net"}
+    configs = edited("quality:config=tensorrt,decode_image:-queue_policy,quality_net:threads=2")
+    before = {name: read_config(models / name / "config.pbtxt") for name in configs}
+    before["quality"] = read_config(models / "quality" / "configs" / "tensorrt.pbtxt")
+    before["decode_image"].dynamic_batching.ClearField("default_queue_policy")
+    before["quality_net"].parameters["threads"].string_value = "2"
+    assert configs == before
+    assert configs.keys() == {"decode_image", "quality_net", "quality_verdict", "quality"}
+
+
+def test_a_configuration_is_taken_before_it_is_edited(
+    models: Path, edited: Callable[[str], dict[str, Any]]
+) -> None:
+    configs = edited("quality_net:instances=3,quality_net:config=tensorrt,quality:config=tensorrt")
+    net = read_config(models / "quality_net" / "configs" / "tensorrt.pbtxt")
+    net.instance_group[0].count = 3
+    assert configs["quality_net"] == net
+
+
+def test_a_configuration_needs_its_own_files(
+    models: Path, edited: Callable[[str], dict[str, Any]]
+) -> None:
+    (models / "quality_net" / "1" / "model.plan").unlink()
+    with pytest.raises(ModelRepositoryError, match=r"model\.plan is missing"):
+        edited("quality:config=tensorrt,quality_net:config=tensorrt")
 
 
 def test_whole_batching_and_parameters_can_be_taken_out(
     edited: Callable[[str], dict[str, Any]],
 ) -> None:
-    net = edited("quality_net:-dynamic_batching,quality_net:-streams")["quality_net"]
-    assert not net.HasField("dynamic_batching")
-    assert "streams" not in net.parameters
-    assert "threads" in net.parameters
+    quality = edited("quality:-dynamic_batching,quality:-streams")["quality"]
+    assert not quality.HasField("dynamic_batching")
+    assert "streams" not in quality.parameters
+    assert "threads" in quality.parameters
 
 
 def test_the_shipped_variant_comes_first_and_is_the_repository(models: Path) -> None:
@@ -98,35 +129,50 @@ def test_the_shipped_variant_comes_first_and_is_the_repository(models: Path) -> 
 
 
 def test_a_copy_has_all_files_and_leaves_the_original_alone(models: Path) -> None:
-    (models / "quality_net" / "configs").mkdir()
     before = {path: path.read_bytes() for path in models.rglob("*") if path.is_file()}
-    *_, variant = parse_variants(["one=quality_net:instances=1"])
+    *_, variant = parse_variants(["one=quality:instances=1"])
     with repository_with(models, variant_configs(models, variant)) as copy:
-        assert {path.name for path in copy.iterdir()} == {spec.name for spec in QUALITY_FAMILY}
+        assert {path.name for path in copy.iterdir()} == {"quality", "quality_net"}
         assert (copy / "quality_net" / "1" / "model.xml").exists()
-        assert (copy / "quality_net" / "configs").is_dir()
-        assert read_config(copy / "quality_net" / "config.pbtxt").instance_group[0].count == 1
+        assert (copy / "quality" / "configs").is_dir()
+        assert read_config(copy / "quality" / "config.pbtxt").instance_group[0].count == 1
     assert not copy.exists()
     assert before == {path: path.read_bytes() for path in models.rglob("*") if path.is_file()}
 
 
 REFUSED = {
-    "no such model": ("enhance:instances=1", "no such model, there are decode_image, quality_net"),
-    "ensemble": ("quality:instances=1", "edit one of its steps: decode_image, quality_net"),
-    "no such key": ("quality_net:thread=2", "no 'thread' that can be set; there are instances"),
-    "names what there is": ("quality_net:thread=2", "model_file, streams, threads"),
-    "not removable": ("quality_net:-instances", "no 'instances' that can be taken out"),
-    "words for a number": ("quality_net:threads=two", "a whole number, 0 or more, got 'two'"),
-    "negative": ("quality_net:threads=-1", "a whole number, 0 or more, got '-1'"),
-    "no process": ("quality_net:instances=0", "1 to 64, got '0'"),
-    "too many": ("quality_net:instances=65", "1 to 64, got '65'"),
-    "more than 32 bits": ("quality_net:max_queue_size=4294967296", "0 to 4294967295"),
+    "no such model": ("enhance:instances=1", "no photo goes through enhance here, only through q"),
+    "not loaded": ("decode_image:instances=1", "only through quality; for others take quality:con"),
+    "files only": ("quality_net:threads=1", "no photo goes through quality_net here"),
+    "none for others": (
+        "quality:config=tensorrt,enhance:instances=1",
+        "only through decode_image, quality_net, quality_verdict",
+    ),
+    "ensemble": (
+        "quality:config=tensorrt,quality:instances=1",
+        "edit one of its steps: decode_image, quality_net",
+    ),
+    "no such configuration": ("quality:config=cuda", "beside config.pbtxt, there is tensorrt"),
+    "no path": ("quality:config=../configs/tensorrt", "no such configuration beside config.pbtxt"),
+    "no configurations": (
+        "quality:config=tensorrt,decode_image:config=tensorrt",
+        "beside config.pbtxt, there is none",
+    ),
+    "no such key": ("quality:thread=2", "no 'thread' that can be set; there are instances"),
+    "names what there is": ("quality:thread=2", "config, max_bytes, max_pixels, max_side"),
+    "not removable": ("quality:-instances", "no 'instances' that can be taken out"),
+    "no configuration left": ("quality:-config", "no 'config' that can be taken out"),
+    "words for a number": ("quality:threads=two", "a whole number, 0 or more, got 'two'"),
+    "negative": ("quality:threads=-1", "a whole number, 0 or more, got '-1'"),
+    "no process": ("quality:instances=0", "1 to 64, got '0'"),
+    "too many": ("quality:instances=65", "1 to 64, got '65'"),
+    "more than 32 bits": ("quality:max_queue_size=4294967296", "0 to 4294967295"),
     "no queue left": (
-        "quality_net:-dynamic_batching,quality_net:max_queue_size=5",
+        "quality:-dynamic_batching,quality:max_queue_size=5",
         "no dynamic_batching",
     ),
     "no policy left": (
-        "quality_net:-dynamic_batching,quality_net:-queue_policy",
+        "quality:-dynamic_batching,quality:-queue_policy",
         "no queue_policy to take out",
     ),
 }
@@ -142,7 +188,7 @@ def test_what_does_not_fit_the_repository_is_refused(
 
 
 @pytest.mark.parametrize(
-    "text", ["quality_net", "quality_net:threads", "quality_net:threads=", "threads=2", "a:-"]
+    "text", ["quality", "quality:threads", "quality:threads=", "threads=2", "a:-"]
 )
 def test_what_is_no_edit_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="expected model:key=value or model:-key"):
@@ -150,11 +196,11 @@ def test_what_is_no_edit_is_refused(text: str) -> None:
 
 
 def test_the_same_key_twice_is_refused() -> None:
-    with pytest.raises(SettingsError, match="quality_net:threads is edited twice"):
-        parse_edits("quality_net:threads=1,quality_net:threads=2")
+    with pytest.raises(SettingsError, match="quality:threads is edited twice"):
+        parse_edits("quality:threads=1,quality:threads=2")
 
 
-@pytest.mark.parametrize("text", ["", "two", "=quality_net:threads=2", "a|b=", "a\nb="])
+@pytest.mark.parametrize("text", ["", "two", "=quality:threads=2", "a|b=", "a\nb="])
 def test_what_is_no_variant_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="a variant must be NAME=EDITS"):
         parse_variants([text])
@@ -191,7 +237,7 @@ def test_settings_that_measure_nothing_are_refused(changes: dict[str, Any], says
 
 def test_the_command_refuses_before_anything_starts(models: Path, tmp_path: Path) -> None:
     record = tmp_path / "tuning.json"
-    arguments = [f"--repository={models}", f"--json={record}", "--variant=x=quality_net:thread=2"]
+    arguments = [f"--repository={models}", f"--json={record}", "--variant=x=quality:thread=2"]
     ended = CliRunner().invoke(app, arguments)
     assert isinstance(ended.exception, SettingsError)
     assert not record.exists()
@@ -216,7 +262,7 @@ def variant_step(lone_ms: float, rate: dict[str, Any], in_flight: float) -> dict
 def settings() -> TuningSettings:
     return TuningSettings(
         repository=Path("models"),
-        variants=parse_variants(["fast=quality_net:threads=2"]),
+        variants=parse_variants(["fast=quality:threads=2"]),
         rates=(12.0,),
         repeats=3,
     )
@@ -320,5 +366,5 @@ def test_a_record_goes_on_only_with_the_same_settings(tmp_path: Path) -> None:
 
 def test_settings_are_ready_for_json(settings: TuningSettings) -> None:
     values = json.loads(json.dumps(settings.quick.as_dict()))
-    assert values["variants"] == {"as shipped": [], "fast": ["quality_net:threads=2"]}
+    assert values["variants"] == {"as shipped": [], "fast": ["quality:threads=2"]}
     assert values["repeats"] == 1

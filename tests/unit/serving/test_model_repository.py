@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from packshot.serving.repository import (
     check_model,
     config_path,
     ensemble_steps,
+    idle_stages,
     newest_version,
+    own_networks,
     python_instances,
     read_config,
     unbuilt_models,
@@ -42,6 +45,7 @@ TRITON_DTYPES = {
     "FP32": "TYPE_FP32",
     "BYTES": "TYPE_STRING",
 }
+STAGES = {"decode_image", "quality_verdict"}
 QUALITY_FAMILY = ("decode_image", "quality_net", "quality_verdict", "quality")
 ENHANCERS = tuple(spec.name for spec in ENHANCEMENT_FAMILY)
 GENERATORS = tuple(spec.name for spec in GENERATION_FAMILY)
@@ -84,18 +88,34 @@ def test_every_model_of_the_family_is_there() -> None:
     }
 
 
-def test_only_the_network_has_a_gpu_variant() -> None:
+def test_networks_have_a_gpu_variant_and_the_model_that_holds_one() -> None:
     variants = {path.parents[1].name for path in REPOSITORY.glob("*/configs/tensorrt.pbtxt")}
     assert "quality_net" in variants
-    assert variants <= {name for name in variants if name.endswith("_net")}
+    assert variants - {QUALITY.name} <= {name for name in variants if name.endswith("_net")}
     gpu = read_config(config_path(REPOSITORY / "quality_net", "tensorrt"))
     assert gpu.platform == "tensorrt_plan"
     cpu = read_config(config_path(REPOSITORY / "quality_net"))
     assert cpu.backend == "python"
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("name", QUALITY_FAMILY[:3] + OPTIONAL)
+def test_scoring_is_one_process_on_a_cpu_and_an_ensemble_on_a_gpu() -> None:
+    cpu = read_config(config_path(REPOSITORY / QUALITY.name))
+    assert cpu.backend == "python"
+    assert own_networks(cpu).keys() == {"quality_net"}
+    assert ensemble_steps(cpu) == ()
+    gpu = read_config(config_path(REPOSITORY / QUALITY.name, "tensorrt"))
+    assert ensemble_steps(gpu) == ("decode_image", "quality_net", "quality_verdict")
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [
+        (name, variant)
+        for name, variant in product(QUALITY_FAMILY + OPTIONAL, VARIANTS)
+        # An ensemble has no queue of its own.
+        if (name, variant) != (QUALITY.name, "tensorrt")
+    ],
+)
 def test_overload_is_refused_not_queued_for_ever(name: str, variant: str | None) -> None:
     batching = read_config(config_path(REPOSITORY / name, variant)).dynamic_batching
     policy = batching.default_queue_policy
@@ -108,7 +128,7 @@ def test_overload_is_refused_not_queued_for_ever(name: str, variant: str | None)
 
 def test_ensemble_passes_every_tensor_on() -> None:
     """Each step gets all its inputs by name, from the ensemble or from a step before it."""
-    config = read_config(REPOSITORY / QUALITY.name / "config.pbtxt")
+    config = read_config(config_path(REPOSITORY / QUALITY.name, "tensorrt"))
     known = {tensor.name for tensor in QUALITY.inputs}
     for step in config.ensemble_scheduling.step:
         spec = MODELS[step.model_name]
@@ -163,8 +183,19 @@ def test_unbuilt_network_is_left_out_with_those_that_need_it(unbuilt: Path) -> N
     assert missing.keys() == {"restore_net", "enhance", "optimize"}
     assert "packshot-export build restore" in missing["restore_net"]
     config = ServerConfig(model_repository=unbuilt)
-    assert set(config.models_at_start()) == {*QUALITY_FAMILY, *OPTIONAL} - missing.keys()
-    assert config.left_out() == missing
+    served = {*QUALITY_FAMILY, *OPTIONAL} - missing.keys() - STAGES
+    assert set(config.models_at_start()) == served
+    assert config.left_out().keys() == missing.keys() | STAGES
+
+
+def test_stages_are_served_where_a_model_calls_them(tmp_path: Path) -> None:
+    """Which is so on a GPU; a machine without one is spared their processes."""
+    for name in QUALITY_FAMILY:
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    assert idle_stages(tmp_path).keys() == STAGES
+    assert idle_stages(tmp_path, "tensorrt") == {}
+    gpu = ServerConfig(model_repository=tmp_path, model_config_name="tensorrt")
+    assert set(gpu.models_at_start()) == set(QUALITY_FAMILY)
 
 
 def test_generation_is_left_out_without_the_generator(unbuilt: Path) -> None:
@@ -212,7 +243,7 @@ def test_what_is_built_is_ignored_and_what_is_written_is_kept() -> None:
     assert is_ignored("model_repository/restore_net/1/model.xml")
     assert not is_ignored("model_repository/enhance/1/model.py")
     assert not is_ignored("model_repository/decode_image/1/model.py")
-    assert not is_ignored("model_repository/quality/1/.gitkeep")
+    assert not is_ignored("model_repository/quality/1/model.py")
 
 
 @pytest.fixture

@@ -75,11 +75,22 @@ def test_repository_without_models(tmp_path: Path) -> None:
 
 def test_steps_of_an_ensemble_are_looked_for_too(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "quality", tmp_path / "quality")
-    problems = repository_problems(
-        config(model_repository=tmp_path, model_control_mode="explicit", models=("quality",))
+    wanted = config(
+        model_repository=tmp_path,
+        model_control_mode="explicit",
+        models=("quality",),
+        model_config_name="tensorrt",
     )
-    named = " ".join(map(str, problems))
+    named = " ".join(map(str, repository_problems(wanted)))
     assert all(step in named for step in ("decode_image", "quality_net", "quality_verdict"))
+
+
+def test_network_that_a_model_computes_with_is_looked_for_too(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "quality", tmp_path / "quality")
+    wanted = config(model_repository=tmp_path, model_control_mode="explicit", models=("quality",))
+    (problem,) = repository_problems(wanted)
+    assert str(tmp_path / "quality_net" / "1" / "model.xml") in str(problem)
+    assert "packshot-export build quality" in str(problem)
 
 
 def test_all_problems_come_at_once(tmp_path: Path) -> None:

@@ -232,9 +232,13 @@ class FakeServer(Endpoint):
         self.states[model] = "UNLOADING"
 
 
+GPU = ServerConfig(model_repository=REPOSITORY, model_config_name="tensorrt")
+"""With it, `quality` is an ensemble."""
+
+
 def test_only_ensembles_are_unloaded() -> None:
     server = FakeServer({"quality": "READY", "quality_net": "READY", "gone": "READY"})  # type: ignore[abstract]
-    assert drain_ensembles(REPOSITORY, server, timeout_s=60, is_alive=lambda: True)
+    assert drain_ensembles(GPU, server, timeout_s=60, is_alive=lambda: True)
     assert server.unloaded == ["quality"]
 
 
@@ -242,7 +246,7 @@ def test_draining_ends_with_the_server_or_the_time() -> None:
     for alive, timeout_s in ((False, 60.0), (True, 0.0)):
         server = FakeServer({"quality": "READY"})  # type: ignore[abstract]
         assert not drain_ensembles(
-            REPOSITORY, server, timeout_s=timeout_s, is_alive=lambda alive=alive: alive
+            GPU, server, timeout_s=timeout_s, is_alive=lambda alive=alive: alive
         )
 
 
@@ -253,7 +257,7 @@ def test_draining_survives_a_server_that_does_not_answer(monkeypatch: pytest.Mon
         raise ServingError("no answer")
 
     monkeypatch.setattr(server, "model_states", fail)
-    assert not drain_ensembles(REPOSITORY, server, timeout_s=60, is_alive=lambda: True)
+    assert not drain_ensembles(GPU, server, timeout_s=60, is_alive=lambda: True)
 
 
 def test_the_launcher_keeps_model_control_to_itself() -> None:

@@ -19,7 +19,7 @@ from packshot.contracts import DEFAULT_POLICY
 from packshot.enhancement import Judge, restore, restore_tone
 from packshot.enhancement.caution import part_way, tone_change
 from packshot.enhancement.finishing import Finish, finished
-from packshot.enhancement.fixes import CAUTION, FINISHES, passes
+from packshot.enhancement.fixes import CAUTION, FINISH, passes
 from packshot.enhancement.restoration import RestoreFunction
 from packshot.imaging import OutputOptions, decode, encode
 from packshot.models.weights import load_quality_net, load_restore_net
@@ -63,24 +63,38 @@ class Restored(NamedTuple):
     picture: PixelArray
 
 
-Candidate = Callable[[Restored, Restored], PixelArray]
-"""The network's work with the whole of its tone, and with ``CAUTION``: what is made of both."""
+class Restorations(NamedTuple):
+    """The network's work, followed in light and colour to three degrees.
+
+    Attributes:
+        whole: All of the way.
+        cautious: With ``CAUTION``.
+        untoned: Not at all.
+    """
+
+    whole: Restored
+    cautious: Restored
+    untoned: Restored
+
+
+Candidate = Callable[[Restorations], PixelArray]
 
 
 def _finish(finish: Finish) -> Candidate:
-    return lambda _, cautious: finished(*cautious, finish)
+    return lambda made: finished(*made.cautious, finish)
 
 
 CANDIDATES: Final[dict[str, Candidate]] = {
-    "tone, whole": lambda whole, _: whole.toned,
-    "tone": lambda _, cautious: cautious.toned,
-    "the network alone": lambda whole, _: whole.picture,
-    "the same with cautious tone": lambda _, cautious: cautious.picture,
+    "tone, whole": lambda made: made.whole.toned,
+    "tone": lambda made: made.cautious.toned,
+    "the network alone": lambda made: made.whole.picture,
+    "the same with cautious tone": lambda made: made.cautious.picture,
     "sharpened": _finish(Finish(own_detail=0.0, nearest_db=0.0)),
-    "restore, but whole tone": lambda whole, _: finished(*whole, FINISHES["restore"]),
+    "restore, but whole tone": lambda made: finished(*made.whole, FINISH),
     "restore, but within 40 dB": _finish(Finish(own_detail=0.25, nearest_db=40.0)),
-    "restore": _finish(FINISHES["restore"]),
-    "restore_half": _finish(FINISHES["restore_half"]),
+    "restore": _finish(FINISH),
+    "restore, half of its detail": _finish(Finish(own_detail=0.5)),
+    "detail": lambda made: finished(*made.untoned, FINISH),
 }
 """What the photos are put through, by name; three are fixes of ``optimize``."""
 
@@ -115,10 +129,14 @@ def evaluate_fixes(
         verdict = judge_photo(photo.spoilt)
         whole = Restored(restore_tone(pixels, network), restore(pixels, network))
         share = CAUTION.share(tone_change(pixels, whole.toned))
-        cautious = Restored(*(part_way(done, pixels, whole.toned, share) for done in whole))
+        cautious, untoned = (
+            Restored(*(part_way(done, pixels, whole.toned, part) for done in whole))
+            for part in (share, 0.0)
+        )
+        made = Restorations(whole, cautious, untoned)
         outcomes = {}
         for name, candidate in CANDIDATES.items():
-            after = decode(encode(candidate(whole, cautious), OutputOptions(), "JPEG").data)
+            after = decode(encode(candidate(made), OutputOptions(), "JPEG").data)
             score = judge_photo(after).score
             outcomes[name] = outcome(photo, after, score_before=verdict.score, score_after=score)
         tried.append(TriedPhoto(name=photo.name, passed=passes(verdict), outcomes=outcomes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Final, get_args
 
 import torch
 import typer
@@ -40,6 +40,9 @@ from packshot.training.evaluation.enhancement_outcomes import (
 )
 from packshot.training.progress import StageProgress
 
+_CHAINS_OF_A_DRAW: Final = 1000
+"""More than there are photos of a part, so that no two of them ever share their faults."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizedPhoto:
@@ -72,11 +75,15 @@ def evaluate_optimize(
     mend: Mender,
     goals: Goals,
     advance: Callable[[str, int, int], None],
+    draw: int = 0,
 ) -> list[OptimizedPhoto]:
-    """Spoil, optimize and compare each photo, as the served ``optimize`` does it."""
+    """Spoil, optimize and compare each photo, as the served ``optimize`` does it.
+
+    Each ``draw`` gives the photos other faults.
+    """
     results = []
     for index, path in enumerate(paths):
-        photo = spoil(path, index)
+        photo = spoil(path, index + _CHAINS_OF_A_DRAW * draw)
         result = optimize(
             photo.spoilt,
             judge=judge_photo,
@@ -112,6 +119,9 @@ def optimize_command(
     min_gain: Annotated[
         float, typer.Option(help="Points of the score that a fix must bring.")
     ] = Goals.min_gain,
+    draw: Annotated[
+        int, typer.Option(min=0, help="Another number gives the photos other faults.")
+    ] = 0,
     resamples: Resamples = 1000,
     threads: Threads = 2,
     as_json: AsJson = False,
@@ -125,10 +135,11 @@ def optimize_command(
             mend=Mender(torch_restore(load_restore_net(weights))),
             goals=Goals(min_gain=min_gain),
             advance=progress.advance,
+            draw=draw,
         )
     groups = optimize_groups(results, resamples)
     title = f"Seller photos ({part}) with two or more faults, 95 % intervals"
-    settings = {"policy": policy, "part": part, "min_gain": min_gain}
+    settings = {"policy": policy, "part": part, "min_gain": min_gain, "draw": draw}
     measured = {"groups": groups, "photos": results}
     numbers = {"weights": identity([quality_weights, weights]), **settings, **measured}
     show([outcome_table(groups, title=title, rows="photos")], numbers, None, as_json)

@@ -1,0 +1,5 @@
+"""Serves quality."""
+
+from packshot.serving.quality import TritonPythonModel
+
+__all__ = ["TritonPythonModel"]
