@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +33,27 @@ def patient_clients() -> Iterator[None]:
         for name in ("timeout_s", "health_timeout_s"):
             patch.setitem(defaults, name, 60.0)
         yield
+
+
+@pytest.fixture(scope="session")
+def freeze_process() -> Callable[[int], None]:
+    """Stop every thread of a process, as SIGSTOP does some time after ``kill`` has returned."""
+
+    def freeze(pid: int) -> None:
+        os.kill(pid, signal.SIGSTOP)
+        deadline = time.monotonic() + 30
+        while running := {*states_of_threads(pid)} - {"T"}:
+            assert time.monotonic() < deadline, f"process {pid} has threads in {running}"
+            time.sleep(0.001)
+
+    return freeze
+
+
+def states_of_threads(pid: int) -> Iterator[str]:
+    """What ``/proc`` tells of each: T stopped, R running, S sleeping."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # It has ended meanwhile.
+            yield (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def bytes_input(name: str, values: list[bytes]) -> triton_grpc.InferInput:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +48,22 @@ def is_running(pid: int) -> bool:
         return False
 
 
-@contextmanager
-def frozen(pids: list[int]) -> Iterator[None]:
+@pytest.fixture
+def frozen(freeze_process: Callable[[int], None]) -> Callable[..., AbstractContextManager[None]]:
     """Processes that do nothing for as long as a ``with`` block lasts."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
+
+    @contextmanager
+    def freeze(pids: list[int]) -> Iterator[None]:
         for pid in pids:
-            with suppress(ProcessLookupError):  # It was ended meanwhile.
-                os.kill(pid, signal.SIGCONT)
+            freeze_process(pid)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):  # It was ended meanwhile.
+                    os.kill(pid, signal.SIGCONT)
+
+    return freeze
 
 
 STOPPING = "Server is stopping, scheduler for model has stopped accepting new inference requests"
@@ -90,7 +95,7 @@ def test_sigterm_answers_all_that_was_accepted(
 
 
 def test_late_request_is_refused_with_words(
-    own_config: Configure, connect: Any, photo_files: dict[str, bytes]
+    own_config: Configure, connect: Any, photo_files: dict[str, bytes], frozen: Any
 ) -> None:
     with TritonProcess(own_config()) as server:
         caller = connect(server.grpc_address)
@@ -160,7 +165,9 @@ def test_packshot_serve_stops_cleanly(
         assert serve.wait(60) == 0
 
 
-def test_what_a_killed_server_leaves_is_removed_at_the_next_start(own_config: Configure) -> None:
+def test_what_a_killed_server_leaves_is_removed_at_the_next_start(
+    own_config: Configure, frozen: Any
+) -> None:
     with TritonProcess(own_config()) as killed:
         regions = regions_of(killed.pid)
         stubs = children_of(killed.pid)

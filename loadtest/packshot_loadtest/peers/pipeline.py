@@ -57,8 +57,9 @@ class PipelineSettings:
         """The graph for ONNX Runtime, in FP32 as its guides have it.
 
         Raises:
-            PeerError: The version beside it was built in another precision: ONNX Runtime is slow
-                on quantized graphs, and answers differently, which would be no comparison.
+            PeerError: There is none, or the version beside it was built in another precision:
+                ONNX Runtime is slow on quantized graphs, and answers differently, which would be
+                no comparison.
         """
         path = self.onnx or self.version / "model.onnx"
         manifest = path.with_name("manifest.json")
@@ -69,6 +70,8 @@ class PipelineSettings:
                 " packshot-export build quality --precision fp32 --repository runs/peers/models"
                 " --version 1, then --onnx runs/peers/models/quality_net/1/model.onnx"
             )
+        if not path.is_file():
+            raise PeerError(f"no graph for ONNX Runtime at {path}")
         return path
 
 

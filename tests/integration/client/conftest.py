@@ -257,6 +257,7 @@ class Replica:
 
     config: ServerConfig
     process: TritonProcess
+    freeze_process: Callable[[int], None]
 
     @property
     def address(self) -> str:
@@ -268,7 +269,7 @@ class Replica:
             self.process.wait(60)
 
     def freeze(self) -> None:
-        os.kill(self.process.pid, signal.SIGSTOP)
+        self.freeze_process(self.process.pid)
 
     def thaw(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)
@@ -296,7 +297,9 @@ def idle_replicas() -> Iterator[defaultdict[str, list[Replica]]]:
 
 @pytest.fixture
 def start_replica(
-    idle_replicas: defaultdict[str, list[Replica]], tmp_path: Path
+    idle_replicas: defaultdict[str, list[Replica]],
+    tmp_path: Path,
+    freeze_process: Callable[[int], None],
 ) -> Iterator[Callable[..., Replica]]:
     """Gives canned servers on free ports, which the test may kill and freeze."""
     given: list[tuple[str, Replica]] = []
@@ -308,7 +311,7 @@ def start_replica(
         else:
             folder = canned_repository(tmp_path / f"repository{len(given)}", **options)
             config = ServerConfig.on_free_ports(folder, exit_timeout_s=10, **(server or {}))
-            replica = Replica(config=config, process=TritonProcess(config))
+            replica = Replica(config, TritonProcess(config), freeze_process)
             replica.process.start()
         given.append((kind, replica))
         return replica

@@ -301,7 +301,7 @@ def test_killed_processes_raise_alerts(
 
 
 def test_failed_calls_raise_alerts(
-    prometheus: Prometheus, replica: Any, put_load: Any, wait: Any
+    prometheus: Prometheus, replica: Any, put_load: Any, wait: Any, freeze_process: Any
 ) -> None:
     """A process of the model dies while the supervisor hangs, which would have replaced it."""
     began = time.time()
@@ -309,7 +309,7 @@ def test_failed_calls_raise_alerts(
     with load.running():
         answered = len(load.scores)
         wait(lambda: len(load.scores) > answered)
-        replica.process.send_signal(signal.SIGSTOP)
+        freeze_process(replica.process.pid)
         try:
             # Those that a mend has replaced live on for some seconds: all but one are killed.
             for stub in replica.stubs("quality")[:-1]:

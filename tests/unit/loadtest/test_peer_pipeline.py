@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from packshot_loadtest.errors import PeerError
+from packshot_loadtest.peers.comparison import Comparison
 from packshot_loadtest.peers.pipeline import PipelineSettings
+from packshot_loadtest.peers.settings import ComparisonSettings
+from packshot_loadtest.step_record import StepRecord
 
 SHIPPED = Path(__file__).parents[3] / "model_repository"
 
@@ -20,6 +23,7 @@ def version(repository: Path, precision: str) -> Path:
     folder = repository / "quality_net" / "1"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps({"precision": precision}))
+    (folder / "model.onnx").touch()
     return folder
 
 
@@ -35,3 +39,13 @@ def test_a_quantized_graph_would_be_no_comparison(tmp_path: Path) -> None:
         _ = settings.graph
     built = version(tmp_path / "built", "fp32") / "model.onnx"
     assert PipelineSettings(repository=tmp_path / "served", onnx=built).graph == built
+
+
+def test_a_graph_that_is_missing_is_said_before_anything_is_measured(tmp_path: Path) -> None:
+    (version(tmp_path / "served", "fp32") / "model.onnx").unlink()
+    settings = ComparisonSettings(
+        repository=tmp_path / "served", source=tmp_path, environments=tmp_path
+    )
+    record = StepRecord(path=None)
+    with pytest.raises(PeerError, match="no graph for ONNX Runtime at"):
+        Comparison(settings, record, progress=print)
