@@ -42,6 +42,10 @@ def peers(
         float | None,
         typer.Option(min=0.1, help="Compare at this rate alone, with no search for knees."),
     ] = None,
+    start: Annotated[float, typer.Option(min=0.1, help="First rate of each search.")] = 20.0,
+    precision: Annotated[
+        float, typer.Option(min=0.01, max=0.5, help="A knee is known to this share of itself.")
+    ] = 0.05,
     repeats: Annotated[int, typer.Option(min=1)] = 3,
     duration: Annotated[str, typer.Option(help="Measured part of each rate.")] = "15s",
     budget: Annotated[str, typer.Option(help="No step begins after this time.")] = "4h",
@@ -76,6 +80,8 @@ def peers(
         processes=processes,
         p99_ms=seconds_of(p99) * 1000.0,
         rate=rate,
+        start=start,
+        precision=precision,
         repeats=repeats,
         duration_s=seconds_of(duration),
     )
@@ -93,7 +99,7 @@ def peers(
     )
     comparison = Comparison(settings, record, progress=tables.say)
     if quick:
-        tried = comparison.try_once(rate=2.0, seconds=4.0)
+        tried = comparison.try_once(rate=5.0, seconds=4.0)
         tables.console.print_json(json.dumps(tried))
         failed = [name for name, seen in tried.items() if not seen["right"] or seen["wrong"]]
         if failed:

@@ -141,10 +141,14 @@ class Comparison:
                 )
                 return found
 
-            search = KneeSearch(
-                start=self._settings.start, confirmations=self._settings.confirmations
+            knee = find_knee(
+                probe,
+                KneeSearch(
+                    start=self._settings.start,
+                    precision=self._settings.precision,
+                    confirmations=self._settings.confirmations,
+                ),
             )
-            knee = find_knee(probe, search)
             return {
                 **knee.as_dict(),
                 "memory_mib": server.memory_mib(),

@@ -32,6 +32,7 @@ class ComparisonSettings:
         p99_ms: The bound of the knee.
         rate: Compare at this rate alone, and look for no knees; ``None`` looks for them.
         start: First rate of each search.
+        precision: Each knee is known to this share of itself.
         repeats: How often everything is measured.
         duration_s: Measured part of each rate.
         warmup_s: Load before it.
@@ -51,6 +52,7 @@ class ComparisonSettings:
     p99_ms: float = 150.0
     rate: float | None = None
     start: float = 20.0
+    precision: float = 0.05
     repeats: int = 3
     duration_s: float = 15.0
     warmup_s: float = 3.0

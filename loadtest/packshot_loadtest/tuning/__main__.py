@@ -7,9 +7,10 @@
 A variant is NAME=EDITS, and EDITS say what changes in the configurations of quality and of the
 models that a photo goes through with it, with commas between: model:config=name (takes
 configs/name.pbtxt in place of config.pbtxt, before all other edits), model:key=value (instances,
-max_queue_size, max_queue_delay_microseconds, default_timeout_microseconds, or a parameter of the
-model, such as threads) and model:-key (queue_policy, dynamic_batching, or a parameter). "as
-shipped" is always there; without edits (again=) it is measured twice, and what differs is noise.
+max_queue_size, max_queue_delay_microseconds, default_timeout_microseconds, preferred_batch_size,
+or a parameter of the model, such as threads) and model:-key (queue_policy, dynamic_batching, or a
+parameter). "as shipped" is always there; without edits (again=) it is measured twice, and what
+differs is noise.
 The repository itself is not touched.
 """
 

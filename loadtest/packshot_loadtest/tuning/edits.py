@@ -137,6 +137,12 @@ def _put_delay(config: Any, edit: Edit, number: int) -> None:
     _batching(config, edit).max_queue_delay_microseconds = number
 
 
+def _put_preferred_size(config: Any, edit: Edit, number: int) -> None:
+    if number > config.max_batch_size:
+        raise SettingsError(f"{edit}: a batch of {edit.model} has at most {config.max_batch_size}")
+    _batching(config, edit).preferred_batch_size[:] = [number]
+
+
 def _put_queue_size(config: Any, edit: Edit, number: int) -> None:
     _batching(config, edit).default_queue_policy.max_queue_size = number
 
@@ -162,6 +168,7 @@ def _whole(edit: Edit, lowest: int, highest: int | None) -> int:
 _NUMBERS: Final[Mapping[str, _Number]] = {
     "instances": _Number(lowest=1, highest=_MOST_INSTANCES, put=_put_instances),
     "max_queue_delay_microseconds": _Number(lowest=0, highest=10**9, put=_put_delay),
+    "preferred_batch_size": _Number(lowest=1, highest=2**31 - 1, put=_put_preferred_size),
     "max_queue_size": _Number(lowest=0, highest=2**32 - 1, put=_put_queue_size),
     "default_timeout_microseconds": _Number(lowest=0, highest=10**9, put=_put_timeout),
 }

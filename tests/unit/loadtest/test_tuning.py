@@ -68,7 +68,7 @@ def test_edits_change_what_they_name_and_nothing_else(
     configs = edited(
         "quality:threads=2, quality:instances=1,quality:max_queue_size=7,"
         "quality:max_queue_delay_microseconds=500,quality:default_timeout_microseconds=9,"
-        "quality:policy_dir=/policies"
+        "quality:preferred_batch_size=2,quality:policy_dir=/policies"
     )
     before = {name: read_config(models / name / "config.pbtxt") for name in configs}
     quality = before["quality"]
@@ -77,6 +77,7 @@ def test_edits_change_what_they_name_and_nothing_else(
     quality.dynamic_batching.max_queue_delay_microseconds = 500
     quality.dynamic_batching.default_queue_policy.max_queue_size = 7
     quality.dynamic_batching.default_queue_policy.default_timeout_microseconds = 9
+    quality.dynamic_batching.preferred_batch_size[:] = [2]
     quality.parameters["policy_dir"].string_value = "/policies"
     assert configs == before
 
@@ -167,6 +168,7 @@ REFUSED = {
     "no process": ("quality:instances=0", "1 to 64, got '0'"),
     "too many": ("quality:instances=65", "1 to 64, got '65'"),
     "more than 32 bits": ("quality:max_queue_size=4294967296", "0 to 4294967295"),
+    "more than a batch": ("quality:preferred_batch_size=33", "has at most 32"),
     "no queue left": (
         "quality:-dynamic_batching,quality:max_queue_size=5",
         "no dynamic_batching",

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import bentoml
 from fastapi import FastAPI, Request
 
@@ -49,6 +50,13 @@ class Front:
     @front.post("/score")
     async def score(self, request: Request) -> dict[str, Any]:
         """The verdict on one photo, its bytes in the body."""
-        answers = await self.scorer.to_async.score_many([await request.body()])
+        photos = [await request.body()]
+        try:
+            answers = await self.scorer.to_async.score_many(photos)
+        except aiohttp.ServerDisconnectedError:
+            # BentoML keeps connections between its services longer than the called one does, and
+            # has no setting for it: up to one call in sixty fails
+            # (https://github.com/bentoml/BentoML/issues/4971).
+            answers = await self.scorer.to_async.score_many(photos)
         answer: dict[str, Any] = answers[0]
         return answer
