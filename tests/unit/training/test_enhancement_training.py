@@ -13,7 +13,7 @@ from skimage.metrics import structural_similarity
 from torch.utils.data import Dataset
 from typer.testing import CliRunner
 
-from packshot.errors import WeightsError
+from packshot.errors import TrainingError, WeightsError
 from packshot.models.efficientnet_lite import EfficientNetLite0
 from packshot.models.restoration import RestoreNet, RestoreNetConfig
 from packshot.models.upscaling import UpscaleNet, UpscaleNetConfig
@@ -104,6 +104,16 @@ def test_interrupted_training_resumes_to_the_same_result(
         "000003.png",
         "000006.png",
     ]
+
+
+def test_a_run_goes_on_by_its_own_recipe_only(data_folder: Path, tmp_path: Path) -> None:
+    trained(data_folder, tmp_path)
+    longer = dataclasses.replace(UPSCALE, plan=dataclasses.replace(PLAN, steps=PLAN.steps + 1))
+    trainer = upscale_trainer(
+        longer, data=data_folder, network=UpscaleNet(longer.network), run_folder=tmp_path
+    )
+    with pytest.raises(TrainingError, match=r"recipe 'test'.* they differ in plan\."):
+        trainer.fit()
 
 
 class DarkenedBatches(Dataset[Pictures]):

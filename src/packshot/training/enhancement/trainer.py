@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from packshot.training.checkpoint import load_checkpoint, save_checkpoint
 from packshot.training.report_file import write_json
+from packshot.training.run_folder import RECIPE_NAME, refuse_other_recipe
 from packshot.training.run_log import append_row
 from packshot.training.schedules import warmup_cosine
 
@@ -131,10 +132,15 @@ class EnhancementTrainer(Generic[Network]):
         self.best_step = 0
 
     def fit(self, report: Report | None = None) -> Network:
-        """Train to the end, or until patience runs out; returns the best averaged network."""
-        write_json(self.run_folder / "recipe.json", self.recipe)
+        """Train to the end, or until patience runs out; returns the best averaged network.
+
+        Raises:
+            TrainingError: The run folder holds the run of another recipe.
+        """
         if self._checkpoint_path.is_file():
+            refuse_other_recipe(self.run_folder, self.recipe)
             self._resume()
+        write_json(self.run_folder / RECIPE_NAME, self.recipe)
         while self.step < self.plan.steps:
             if self.step - self.best_step > self.plan.patience * self.plan.validate_every:
                 break
