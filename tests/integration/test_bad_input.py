@@ -94,23 +94,6 @@ def test_bad_image_fails_alone(caller: Any, photo_files: dict[str, bytes], case:
     assert scores[: len(good)] == pytest.approx(scores[len(good) :], abs=0.01)
 
 
-def test_neighbours_in_the_same_batch_get_their_answers(
-    caller: Any, photo_files: dict[str, bytes]
-) -> None:
-    """Sends until the server has provably put a bad image and good ones into one batch."""
-    photo = photo_files["motorcycle_left"]
-    before = caller.batch_sizes("quality")
-    largest = 0
-    # Three neighbours in order hold a bad and a good image.
-    while largest < 3:
-        answers = [caller.start_score(b"junk" if i % 3 == 1 else photo) for i in range(24)]
-        for index, answer in enumerate(answers):
-            error = answer.exception(60)
-            assert (error is not None) == (index % 3 == 1), error
-        sizes = caller.batch_sizes("quality").items()
-        largest = max((size for size, count in sizes if count > before.get(size, 0)), default=0)
-
-
 def test_bad_image_in_a_client_side_batch_is_named(
     caller: Any, photo_files: dict[str, bytes]
 ) -> None:

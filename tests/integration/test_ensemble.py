@@ -78,6 +78,23 @@ def test_what_the_rules_take_off(
     assert value_of(page, "nv_inference_request_failure", "quality", 'reason="OTHER"') == 12
 
 
+def test_neighbours_in_the_same_batch_get_their_answers(
+    ensemble_caller: Any, photo_files: dict[str, bytes]
+) -> None:
+    """Sends until the server has provably put a bad image and good ones into one batch."""
+    photo = photo_files["motorcycle_left"]
+    before = ensemble_caller.batch_sizes("decode_image")
+    largest = 0
+    # Three neighbours in order hold a bad and a good image.
+    while largest < 3:
+        answers = [ensemble_caller.start_score(b"junk" if i % 3 == 1 else photo) for i in range(24)]
+        for index, answer in enumerate(answers):
+            error = answer.exception(60)
+            assert (error is not None) == (index % 3 == 1), error
+        sizes = ensemble_caller.batch_sizes("decode_image").items()
+        largest = max((size for size, count in sizes if count > before.get(size, 0)), default=0)
+
+
 def metrics(server: TritonProcess) -> str:
     address = f"http://127.0.0.1:{server.endpoint_config.ports['metrics']}/metrics"
     with urllib.request.urlopen(address, timeout=30) as answer:
