@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +19,7 @@ import tritonclient.grpc as triton_grpc
 
 from packshot.serving.options import ServerConfig
 from packshot.serving.process import TritonProcess
+from packshot.serving.stubs import process_state
 from packshot_client import ClientConfig
 
 DEADLINE_S = 120.0
@@ -42,18 +42,16 @@ def freeze_process() -> Callable[[int], None]:
     def freeze(pid: int) -> None:
         os.kill(pid, signal.SIGSTOP)
         deadline = time.monotonic() + 30
-        while running := {*states_of_threads(pid)} - {"T"}:
+        # A thread has a state of its own under its own number; none is left of one that has ended.
+        while running := {process_state(thread) for thread in threads_of(pid)} - {"T", ""}:
             assert time.monotonic() < deadline, f"process {pid} has threads in {running}"
             time.sleep(0.001)
 
     return freeze
 
 
-def states_of_threads(pid: int) -> Iterator[str]:
-    """What ``/proc`` tells of each: T stopped, R running, S sleeping."""
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(OSError):  # It has ended meanwhile.
-            yield (thread / "stat").read_text().rpartition(")")[2].split()[0]
+def threads_of(pid: int) -> list[int]:
+    return [int(thread.name) for thread in Path(f"/proc/{pid}/task").iterdir()]
 
 
 def bytes_input(name: str, values: list[bytes]) -> triton_grpc.InferInput:

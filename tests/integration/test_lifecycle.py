@@ -24,6 +24,7 @@ from packshot.serving.access import ProtocolGuard
 from packshot.serving.options import ServerConfig
 from packshot.serving.process import TritonProcess
 from packshot.serving.shared_memory import OWN_PREFIX, SHARED_MEMORY
+from packshot.serving.stubs import process_state
 
 Configure = Callable[..., ServerConfig]
 
@@ -42,10 +43,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    return process_state(pid) not in ("", "Z")
 
 
 @pytest.fixture

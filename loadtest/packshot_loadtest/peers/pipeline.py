@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -25,6 +25,11 @@ from packshot_loadtest.errors import PeerError
 from packshot_loadtest.photo_path import network_folder
 
 Engine = Literal["openvino", "onnxruntime"]
+
+_BUILD: Final = (
+    "Build it, and name it: packshot-export build quality --precision fp32 --repository"
+    " runs/peers/models --version 1, then --onnx runs/peers/models/quality_net/1/model.onnx"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +70,9 @@ class PipelineSettings:
         manifest = path.with_name("manifest.json")
         precision = json.loads(manifest.read_text())["precision"] if manifest.exists() else "fp32"
         if precision != "fp32":
-            raise PeerError(
-                f"{path} is in {precision}, and peers are measured in FP32. Build it, and name it:"
-                " packshot-export build quality --precision fp32 --repository runs/peers/models"
-                " --version 1, then --onnx runs/peers/models/quality_net/1/model.onnx"
-            )
+            raise PeerError(f"{path} is in {precision}, and peers are measured in FP32. {_BUILD}")
         if not path.is_file():
-            raise PeerError(f"no graph for ONNX Runtime at {path}")
+            raise PeerError(f"no graph for ONNX Runtime at {path}, expected one in FP32. {_BUILD}")
         return path
 
 
