@@ -14,6 +14,7 @@ from packshot_client._results import QualityResult, Text
 
 OutputFormat = Literal["jpeg", "png", "webp"]
 Fix = Literal["tone", "restore", "detail"]
+Finish = Literal["gentle", "crisp", "grainy"]
 Stopped = Literal["passes", "nothing_to_mend", "no_fix_left", "rounds"]
 Why = Literal["better", "no_gain", "worse_decision", "new_fault"]
 
@@ -120,6 +121,8 @@ class OptimizationStep:
         kept: Whether it is in the result.
         why: What decided that.
         new_faults: Attributes that alone keep it from being accepted, and did not before.
+        finish: How much the restored picture was sharpened (``"gentle"`` the least), and of
+            ``"grainy"`` that half of the photo's own grain stays; None of ``"tone"``.
     """
 
     fix: Fix
@@ -129,6 +132,7 @@ class OptimizationStep:
     kept: bool
     why: Why
     new_faults: tuple[str, ...]
+    finish: Finish | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,4 +109,13 @@ def step_words(step: OptimizationStep, language: Language) -> str:
     new = comma.join(words[name] for name in step.new_faults)
     why = words[f"why_{step.why}"] + (f" ({new})" if new else "")
     target = f" {words['because']} {causes}" if causes else ""
-    return f"{words[f'fix_{step.fix}']}{target}{colon}{why}"
+    return f"{fix_words(step, language)}{target}{colon}{why}"
+
+
+def fix_words(step: OptimizationStep, language: Language) -> str:
+    """A fix, and how its picture was finished."""
+    words = WORDS[language]
+    if step.finish is None:
+        return words[f"fix_{step.fix}"]
+    left, right = ("（", "）") if language == "zh" else (" (", ")")
+    return f"{words[f'fix_{step.fix}']}{left}{words[f'finish_{step.finish}']}{right}"

@@ -7,12 +7,13 @@ the measurements and the tests run the same code.
 from __future__ import annotations
 
 from packshot.enhancement.faults import BeyondRepair, beyond_repair
-from packshot.enhancement.fixes import Fix, Mender, fixes_for
+from packshot.enhancement.fixes import Attempt, Fix, Mender, attempts_for, fixes_for
 from packshot.enhancement.optimization import Goals, Judge, Optimized, Step, optimize
 from packshot.enhancement.restoration import blend, restore, restore_tone
 from packshot.enhancement.upscaling import upscale
 
 __all__ = [
+    "Attempt",
     "BeyondRepair",
     "Fix",
     "Goals",
@@ -20,6 +21,7 @@ __all__ = [
     "Mender",
     "Optimized",
     "Step",
+    "attempts_for",
     "beyond_repair",
     "blend",
     "fixes_for",

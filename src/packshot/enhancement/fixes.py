@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,18 +21,35 @@ from packshot.policy import Verdict
 PixelArray = npt.NDArray[np.uint8]
 
 Fix = Literal["tone", "restore", "detail"]
+FinishName = Literal["gentle", "crisp", "grainy"]
 
 TONAL: Final = frozenset({"exposure", "contrast", "colour"})
 DETAIL: Final = frozenset({"sharpness", "noise", "compression"})
 MENDABLE: Final = TONAL | DETAIL
 """Attributes that restoring can raise. ``resolution`` is not one: enlarging invents no detail."""
 
-FINISH: Final = Finish(own_detail=0.25)
-"""How the network's picture is finished by the fixes that mend detail."""
+FINISHES: Final[dict[FinishName, Finish]] = {
+    "gentle": Finish(own_detail=0.1, nearest_db=50.0),
+    "crisp": Finish(own_detail=0.25),
+    "grainy": Finish(own_detail=0.5),
+}
+"""How the network's picture is finished by the fixes that mend detail, nearest to it first."""
 
 CAUTION: Final = Caution()
 """How far every fix but ``detail`` follows the network in light and colour. How it was chosen:
 docs/enhancement.md."""
+
+
+class Attempt(NamedTuple):
+    """One way of mending a photo.
+
+    Attributes:
+        fix: What is mended.
+        finish: How the network's picture is finished; None for ``tone``, which has none of it.
+    """
+
+    fix: Fix
+    finish: FinishName | None
 
 
 def failing_attributes(verdict: Verdict) -> frozenset[str]:
@@ -86,6 +103,16 @@ def fixes_for(verdict: Verdict, kept: frozenset[Fix] = frozenset()) -> tuple[Fix
     return ("restore", "detail", "tone")
 
 
+def attempts_for(verdict: Verdict, kept: frozenset[Fix] = frozenset()) -> tuple[Attempt, ...]:
+    """The fixes of ``fixes_for``, those that mend detail with each finish in turn."""
+    finishes = tuple(FINISHES)
+    return tuple(
+        Attempt(fix, finish)
+        for fix in fixes_for(verdict, kept)
+        for finish in ((None,) if fix == "tone" else finishes)
+    )
+
+
 class Mender:
     """Applies fixes with one restoration network.
 
@@ -100,7 +127,7 @@ class Mender:
         self._toned: tuple[PixelArray, PixelArray, float] | None = None
         self._restored: PixelArray | None = None
 
-    def __call__(self, fix: Fix, image_hwc_u8: PixelArray) -> PixelArray:
+    def __call__(self, attempt: Attempt, image_hwc_u8: PixelArray) -> PixelArray:
         """The photo after one fix, [H, W, 3] uint8, of the same size."""
         # Fixes of one photo follow each other, and each begins alike: seconds at 12 megapixels.
         if self._toned is None or self._toned[0] is not image_hwc_u8:
@@ -108,11 +135,11 @@ class Mender:
             self._toned = (image_hwc_u8, whole, CAUTION.share(tone_change(image_hwc_u8, whole)))
             self._restored = None
         _, whole, cautious = self._toned
-        share = 0.0 if fix == "detail" else cautious
+        share = 0.0 if attempt.fix == "detail" else cautious
         toned = part_way(whole, image_hwc_u8, whole, share)
-        if fix == "tone":
+        if attempt.finish is None:
             return toned
         if self._restored is None:
             self._restored = restore(image_hwc_u8, self._network, tiling=self._tiling)
         restored = part_way(self._restored, image_hwc_u8, whole, share)
-        return finished(toned, restored, FINISH)
+        return finished(toned, restored, FINISHES[attempt.finish])

@@ -4,8 +4,9 @@ It must not game its own judge, so:
 
 - What is judged is the encoded file that would be returned, decoded again, at the input's size:
   not pixels that nobody gets, and not a smaller picture, which would hide its faults.
-- Fixes come from a short list, chosen by what fails. Nothing is searched, and no parameter is
-  tuned by the score.
+- Fixes come from a short list, chosen by what fails, and the first that helps is kept: the
+  picture nearest to the network's own comes before sharper ones. Nothing is searched, and no
+  parameter is tuned by the score.
 - A fix is kept only if the score rises, the decision is no worse, and no attribute that did not
   stand against the photo now does.
 - If nothing is kept, the input comes back as it was.
@@ -15,9 +16,9 @@ The next round works on the kept pixels before they were encoded, so that losses
 The JSON of the ``STEPS`` tensor:
 
     {"schema": 1, "changed": bool, "stopped": "passes|nothing_to_mend|no_fix_left|rounds",
-     "steps": [{"fix": "tone|restore|detail", "because": [attribute], "score": 0-100,
-                "gain": points, "kept": bool, "why": "better|no_gain|worse_decision|new_fault",
-                "new_faults": [attribute]}],
+     "steps": [{"fix": "tone|restore|detail", "finish": "gentle|crisp|grainy" or null,
+                "because": [attribute], "score": 0-100, "gain": points, "kept": bool,
+                "why": "better|no_gain|worse_decision|new_fault", "new_faults": [attribute]}],
      "beyond_repair": [{"cause", "advice", "attribute", "text": {"en", "zh"}}]}
 """
 
@@ -34,10 +35,12 @@ import numpy.typing as npt
 from packshot.contracts import DECISIONS
 from packshot.enhancement.faults import BeyondRepair, beyond_repair
 from packshot.enhancement.fixes import (
+    Attempt,
+    FinishName,
     Fix,
+    attempts_for,
     blamed_attributes,
     failing_attributes,
-    fixes_for,
     passes,
 )
 from packshot.imaging.decode import DecodedImage, decode
@@ -49,7 +52,7 @@ PixelArray = npt.NDArray[np.uint8]
 Judge = Callable[[DecodedImage], Verdict]
 """Scores a decoded photo under the policy that was asked for."""
 
-ApplyFix = Callable[[Fix, PixelArray], PixelArray]
+ApplyFix = Callable[[Attempt, PixelArray], PixelArray]
 Encode = Callable[[PixelArray], EncodedImage]
 
 Stopped = Literal["passes", "nothing_to_mend", "no_fix_left", "rounds"]
@@ -63,11 +66,11 @@ class Goals:
     """When to stop, and what a fix must bring.
 
     Attributes:
-        max_rounds: Most fixes tried.
+        max_rounds: Most attempts.
         min_gain: Least rise of the score, in points, for a fix to be kept.
     """
 
-    max_rounds: int = 4
+    max_rounds: int = 8
     min_gain: float = 0.1
 
     def __post_init__(self) -> None:
@@ -83,6 +86,7 @@ class Step:
 
     Attributes:
         fix: Which.
+        finish: How the network's picture was finished, if it was.
         because: The failing attributes it was chosen by.
         score: Of the photo after it.
         gain: Against the best photo so far.
@@ -93,6 +97,7 @@ class Step:
     """
 
     fix: Fix
+    finish: FinishName | None
     because: tuple[str, ...]
     score: float
     gain: float
@@ -162,22 +167,22 @@ def optimize(
     pixels = photo.pixels_hwc_u8
     image: EncodedImage | None = None
     kept: frozenset[Fix] = frozenset()
-    tried: set[Fix] = set()
+    tried: set[Attempt] = set()
     steps: list[Step] = []
     while True:
-        waiting = [fix for fix in fixes_for(best, kept) if fix not in tried]
+        waiting = [attempt for attempt in attempts_for(best, kept) if attempt not in tried]
         if passes(best) or not waiting or len(steps) == goals.max_rounds:
             break
-        fix = waiting[0]
-        candidate = apply_fix(fix, pixels)
+        attempt = waiting[0]
+        candidate = apply_fix(attempt, pixels)
         encoded = encode(candidate)
         verdict = judge(decode(encoded.data))
-        step = _weighed(fix, verdict, best, goals)
+        step = _weighed(attempt, verdict, best, goals)
         steps.append(step)
-        tried.add(fix)
+        tried.add(attempt)
         if step.kept:
             best, pixels, image = verdict, candidate, encoded
-            kept, tried = kept | {fix}, set()
+            kept, tried = kept | {attempt.fix}, set()
     return Optimized(
         image=image,
         pixels_hwc_u8=pixels,
@@ -189,7 +194,7 @@ def optimize(
     )
 
 
-def _stop_reason(best: Verdict, steps: list[Step], waiting: list[Fix]) -> Stopped:
+def _stop_reason(best: Verdict, steps: list[Step], waiting: list[Attempt]) -> Stopped:
     if passes(best):
         return "passes"
     if waiting:
@@ -197,7 +202,7 @@ def _stop_reason(best: Verdict, steps: list[Step], waiting: list[Fix]) -> Stoppe
     return "no_fix_left" if steps else "nothing_to_mend"
 
 
-def _weighed(fix: Fix, verdict: Verdict, best: Verdict, goals: Goals) -> Step:
+def _weighed(attempt: Attempt, verdict: Verdict, best: Verdict, goals: Goals) -> Step:
     gain = verdict.score - best.score
     new_faults = tuple(sorted(blamed_attributes(verdict) - blamed_attributes(best)))
     why: Why = "better"
@@ -208,7 +213,8 @@ def _weighed(fix: Fix, verdict: Verdict, best: Verdict, goals: Goals) -> Step:
     elif new_faults:
         why = "new_fault"
     return Step(
-        fix=fix,
+        fix=attempt.fix,
+        finish=attempt.finish,
         because=tuple(sorted(failing_attributes(best))),
         score=round(verdict.score, 2),
         gain=round(gain, 2),

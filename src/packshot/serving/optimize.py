@@ -56,7 +56,7 @@ from packshot.serving.stage_context import StageContext
 class Optimize:
     """Runs the loop of ``packshot.enhancement.optimization`` on served models.
 
-    Parameters in ``config.pbtxt``: as for ``enhance``; ``max_rounds``, 0 for 4; ``min_gain``,
+    Parameters in ``config.pbtxt``: as for ``enhance``; ``max_rounds``, 0 for 8; ``min_gain``,
     points of the score, empty for 0.1; ``policy_dir``, as for ``quality_verdict``.
     """
 

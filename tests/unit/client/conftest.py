@@ -116,6 +116,7 @@ STEPS: dict[str, Any] = {
         },
         {
             "fix": "restore",
+            "finish": "gentle",
             "because": ["exposure", "noise"],
             "score": 70.0,
             "gain": 8.5,

@@ -64,7 +64,11 @@ def test_the_report_says_what_was_done(result: OptimizedPicture, pair: tuple[Pat
     html = html_of(made(result, pair))
     for words in (
         *("61.5", "70.0", "+8.5", "google", "host:1", "optimize 1", "2026-01-02 03:04"),
-        *("restoration for exposure, noise: kept", "Step back.", "The picture passes."),
+        *(
+            "restoration (little sharpened) for exposure, noise: kept",
+            "Step back.",
+            "The picture passes.",
+        ),
         "light and colour for exposure, noise: dropped, as it gains too little",
         "&lt;b&gt;before.png",
     ):
@@ -111,7 +115,7 @@ def test_failures_and_chinese(result: OptimizedPicture, pair: tuple[Path, Path])
     html = html_of(failed, made(result, pair), language="zh")
     assert "&lt;i&gt;no" in html
     assert "请后退。" in html
-    assert "修复 针对 曝光、噪点：采用" in html
+    assert "修复（轻微锐化） 针对 曝光、噪点：采用" in html
     assert html_of(failed)
     assert html_of()
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from packshot.enhancement import Mender
+from packshot.enhancement import Attempt, Mender
 from packshot.enhancement.caution import Caution, part_way, tone_change
 from packshot.enhancement.fixes import CAUTION
 
@@ -74,10 +74,10 @@ def test_caution_that_cannot_work(wrong: dict[str, float]) -> None:
         Caution(**wrong)
 
 
-@pytest.mark.parametrize("fix", ["tone", "restore"])
+@pytest.mark.parametrize("attempt", [Attempt("tone", None), Attempt("restore", "gentle")])
 @pytest.mark.parametrize("change", [6, 60])
-def test_fixes_of_light_are_equally_cautious(fix: str, change: int) -> None:
+def test_fixes_of_light_are_equally_cautious(attempt: Attempt, change: int) -> None:
     image = np.full((96, 96, 3), 100, np.uint8)
-    mended = Mender(lambda tiles, _: tiles + np.uint8(change))(fix, image)  # type: ignore[arg-type]
+    mended = Mender(lambda tiles, _: tiles + np.uint8(change))(attempt, image)
     expected = 100 + change * CAUTION.share(change)
     np.testing.assert_allclose(mended, expected, atol=1)

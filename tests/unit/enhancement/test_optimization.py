@@ -12,9 +12,17 @@ import pytest
 from PIL import Image
 
 from packshot.contracts import ATTRIBUTES
-from packshot.enhancement import Fix, Goals, Mender, Optimized, fixes_for, optimize
+from packshot.enhancement import (
+    Attempt,
+    Fix,
+    Goals,
+    Mender,
+    Optimized,
+    attempts_for,
+    optimize,
+)
 from packshot.enhancement.faults import UNMENDABLE
-from packshot.enhancement.fixes import MENDABLE
+from packshot.enhancement.fixes import FINISHES, MENDABLE, FinishName, fixes_for
 from packshot.imaging import DecodedImage, OutputOptions, decode, encode, prepare_decoded
 from packshot.policy import Verdict, judge, load_policy
 from packshot.policy.texts import advice_texts
@@ -38,7 +46,8 @@ def photo() -> DecodedImage:
 
 
 LEVELS: dict[Fix, int] = {"tone": 130, "restore": 160, "detail": 190}
-"""What each fix makes of the photo here: a level of grey, which the judge below reads back."""
+FINISH_LEVELS: dict[FinishName | None, int] = {None: 0, "gentle": 0, "crisp": 5, "grainy": 10}
+"""What each attempt makes of the photo here: a level of grey, which the judge below reads back."""
 
 
 def by_level(judged: dict[int, Verdict], image: DecodedImage) -> Verdict:
@@ -46,15 +55,19 @@ def by_level(judged: dict[int, Verdict], image: DecodedImage) -> Verdict:
     return judged[min(judged, key=lambda known: abs(known - level))]
 
 
+def each_with_all_finishes(*fixes: Fix) -> list[Attempt]:
+    return [Attempt(fix, finish) for fix in fixes for finish in FINISHES]
+
+
 def run(
     photo: DecodedImage, judged: dict[int, Verdict], goals: Goals | None = None
-) -> tuple[Optimized, list[Fix]]:
+) -> tuple[Optimized, list[Attempt]]:
     """``judged``: the verdict by the grey level of the file that is shown to the judge."""
-    applied: list[Fix] = []
+    applied: list[Attempt] = []
 
-    def apply_fix(fix: Fix, image: Picture) -> Picture:
-        applied.append(fix)
-        return np.full_like(image, LEVELS[fix])
+    def apply_fix(attempt: Attempt, image: Picture) -> Picture:
+        applied.append(attempt)
+        return np.full_like(image, LEVELS[attempt.fix] + FINISH_LEVELS[attempt.finish])
 
     result = optimize(
         photo,
@@ -117,7 +130,7 @@ def test_photo_that_passes_is_left_alone(photo: DecodedImage) -> None:
 
 def test_fix_that_helps_is_kept(photo: DecodedImage) -> None:
     result, applied = run(photo, {100: verdict(45.0, exposure=0.2), 130: verdict(75.0)})
-    assert applied == ["tone"]
+    assert applied == [Attempt("tone", None)]
     assert result.stopped == "passes"
     assert (result.before.score, result.after.score) == (45.0, 75.0)
     assert result.image is not None
@@ -129,9 +142,9 @@ def test_fix_that_helps_is_kept(photo: DecodedImage) -> None:
 def test_rounds_build_on_each_other(photo: DecodedImage) -> None:
     shown: list[float] = []
 
-    def apply_fix(fix: Fix, image: Picture) -> Picture:
+    def apply_fix(attempt: Attempt, image: Picture) -> Picture:
         shown.append(float(image.mean()))
-        return image + np.uint8({"tone": 30, "restore": 60, "detail": 55}[fix])
+        return image + np.uint8({"tone": 30, "restore": 60, "detail": 55}[attempt.fix])
 
     judged = {
         100: verdict(40.0, noise=0.2, exposure=0.2),
@@ -146,16 +159,28 @@ def test_rounds_build_on_each_other(photo: DecodedImage) -> None:
         encode=lambda pixels: encode(pixels, OutputOptions(), "JPEG"),
     )
     assert [step.fix for step in result.steps if step.kept] == ["tone", "detail"]
-    assert shown == pytest.approx([100, 100, 100, 130], abs=1)
+    assert shown == pytest.approx([100] * 7 + [130], abs=1)
     assert result.after.score == 80.0
 
 
 def test_fix_that_harms_gives_way_to_the_next(photo: DecodedImage) -> None:
     bad = verdict(45.0, noise=0.2)
     result, applied = run(photo, {100: bad, 160: verdict(30.0, noise=0.2), 190: verdict(70.0)})
-    assert applied == ["restore", "detail"]
-    assert [step.why for step in result.steps] == ["no_gain", "better"]
+    assert applied == [*each_with_all_finishes("restore"), Attempt("detail", "gentle")]
+    assert [step.why for step in result.steps] == ["no_gain"] * 3 + ["better"]
     assert result.after.score == 70.0
+
+
+def test_sharper_finish_only_where_the_gentle_one_does_not_help(photo: DecodedImage) -> None:
+    bad, good = verdict(45.0, noise=0.2), verdict(70.0)
+    crisp, applied = run(photo, {100: bad, 160: bad, 165: good})
+    assert applied == [Attempt("restore", "gentle"), Attempt("restore", "crisp")]
+    assert [(step.finish, step.kept) for step in crisp.steps] == [
+        ("gentle", False),
+        ("crisp", True),
+    ]
+    _, applied = run(photo, {100: bad, 160: verdict(60.0, noise=0.2), 165: good})
+    assert applied == [Attempt("restore", "gentle")]
 
 
 def test_input_comes_back_when_nothing_helps(photo: DecodedImage) -> None:
@@ -197,6 +222,13 @@ def test_rounds_are_limited(photo: DecodedImage) -> None:
     result, applied = run(photo, {100: bad, 160: bad, 190: bad, 130: bad}, Goals(max_rounds=2))
     assert len(applied) == 2
     assert result.stopped == "rounds"
+
+
+def test_rounds_suffice_for_every_attempt_and_detail_after_tone(photo: DecodedImage) -> None:
+    bad = verdict(45.0, noise=0.2, exposure=0.2)
+    worse = verdict(40.0, noise=0.2, exposure=0.2)
+    _, applied = run(photo, {100: bad, 130: verdict(50.0, noise=0.2), 160: worse, 195: worse})
+    assert applied == [*attempts_for(bad), Attempt("detail", "gentle")]
 
 
 def test_never_below_the_input(photo: DecodedImage) -> None:
@@ -277,17 +309,20 @@ def test_mender_restores_a_photo_once() -> None:
 
     mend = Mender(network)
     image = np.full((100, 100, 3), 100, np.uint8)
-    for fix, level in (("restore", 140), ("detail", 100), ("tone", 140), ("restore", 140)):
-        np.testing.assert_allclose(mend(fix, image), level, atol=1)
+    restored = Attempt("restore", "gentle")
+    wanted = [(restored, 140), (Attempt("detail", "crisp"), 100), (Attempt("tone", None), 140)]
+    for attempt, level in (*wanted, (restored._replace(finish="grainy"), 140)):
+        np.testing.assert_allclose(mend(attempt, image), level, atol=1)
     # The photo, and the thumbnail that tells the tone.
     assert shapes == [(224, 224), (128, 128)]
-    mend("restore", image.copy())
+    mend(restored, image.copy())
     assert shapes == 2 * [(224, 224), (128, 128)]
 
 
+@pytest.mark.parametrize("finish", FINISHES)
 @pytest.mark.parametrize(("fix", "light"), [("restore", 30), ("detail", 0)])
-def test_some_of_the_photos_own_detail_stays(fix: Fix, light: int) -> None:
-    """A quarter; at the restored tone, or with ``detail`` at the photo's own."""
+def test_some_of_the_photos_own_detail_stays(fix: Fix, light: int, finish: FinishName) -> None:
+    """At the restored tone, or with ``detail`` at the photo's own."""
     ramp = np.linspace(20, 200, 224, dtype=np.uint8)
     image = np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (224, 224, 3)))
     image[100:124, 100:124] += np.uint8(20)
@@ -298,9 +333,10 @@ def test_some_of_the_photos_own_detail_stays(fix: Fix, light: int) -> None:
         restored[:, 100:124, 100:124] -= np.uint8(20)
         return restored
 
-    mended = Mender(network)(fix, image).astype(int) - image
+    mended = Mender(network)(Attempt(fix, finish), image).astype(int) - image
+    own = 20 * FINISHES[finish].own_detail
     assert mended[:90].mean() == pytest.approx(light, abs=1.5)
-    assert mended[100:124, 100:124].mean() == pytest.approx(light - 20 + 5, abs=1.5)
+    assert mended[100:124, 100:124].mean() == pytest.approx(light - 20 + own, abs=1.5)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from packshot.enhancement.finishing import Finish, finished
+from packshot.enhancement.fixes import FINISHES
 from packshot.imaging.views import global_view
 from packshot.models.restoration import RestoreNet, apply_tone
 from packshot.models.upscaling import UpscaleNet
@@ -121,17 +122,17 @@ def test_restoring_distorts_neither_text_nor_stripes(
         assert stripe_frequency(restored) == stripe_frequency(drawn)
 
 
-@pytest.mark.parametrize("own_detail", [0.25, 0.5])
+@pytest.mark.parametrize("finish", FINISHES.values(), ids=FINISHES)
 @pytest.mark.parametrize("kind", SPOILT)
 @pytest.mark.parametrize("period", [None, *PERIODS])
 def test_finishing_distorts_neither_text_nor_stripes(
-    restorer: RestoreNet, kind: str, period: int | None, own_detail: float
+    restorer: RestoreNet, kind: str, period: int | None, finish: Finish
 ) -> None:
     """What ``optimize`` makes of them."""
     drawn = printed_text() if period is None else stripes(period)
     spoilt = spoil(drawn, kind)
     truth, before = (toned_alike(restorer, p, spoilt) for p in (drawn, spoilt))
-    crisp = finished(before, restore(restorer, spoilt), Finish(own_detail=own_detail))
+    crisp = finished(before, restore(restorer, spoilt), finish)
     assert error(crisp, truth) <= TOLERANCE * error(before, truth)
     if period is not None:
         assert stripe_frequency(crisp) == stripe_frequency(drawn)

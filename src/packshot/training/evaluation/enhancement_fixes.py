@@ -19,7 +19,7 @@ from packshot.contracts import DEFAULT_POLICY
 from packshot.enhancement import Judge, restore, restore_tone
 from packshot.enhancement.caution import part_way, tone_change
 from packshot.enhancement.finishing import Finish, finished
-from packshot.enhancement.fixes import CAUTION, FINISH, passes
+from packshot.enhancement.fixes import CAUTION, FINISHES, passes
 from packshot.enhancement.restoration import RestoreFunction
 from packshot.imaging import OutputOptions, decode, encode
 from packshot.models.weights import load_quality_net, load_restore_net
@@ -90,13 +90,12 @@ CANDIDATES: Final[dict[str, Candidate]] = {
     "the network alone": lambda made: made.whole.picture,
     "the same with cautious tone": lambda made: made.cautious.picture,
     "sharpened": _finish(Finish(own_detail=0.0, nearest_db=0.0)),
-    "restore, but whole tone": lambda made: finished(*made.whole, FINISH),
+    "restore, gentle, but whole tone": lambda made: finished(*made.whole, FINISHES["gentle"]),
     "restore, but within 40 dB": _finish(Finish(own_detail=0.25, nearest_db=40.0)),
-    "restore": _finish(FINISH),
-    "restore, half of its detail": _finish(Finish(own_detail=0.5)),
-    "detail": lambda made: finished(*made.untoned, FINISH),
+    **{f"restore, {name}": _finish(finish) for name, finish in FINISHES.items()},
+    "detail, gentle": lambda made: finished(*made.untoned, FINISHES["gentle"]),
 }
-"""What the photos are put through, by name; three are fixes of ``optimize``."""
+"""What the photos are put through, by name; five are attempts of ``optimize``."""
 
 
 @dataclass(frozen=True, kw_only=True)
