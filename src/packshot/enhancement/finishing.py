@@ -3,12 +3,12 @@
 A restoration network answers with the average of what might have been there, which is a little
 too smooth. What is given back here is the photo's own, and what is sharpened was there:
 
-- a quarter or half of the detail that restoring took away comes back;
+- a tenth to half of the detail that restoring took away comes back;
 - an unsharp mask of luminance brings no pixel outside the darkest and the brightest of its own
   neighbours, so that edges get steeper, not haloes;
-- all of the sharpening together stays 46 dB from the picture it starts from, half of the change
-  within which a picture counts as unharmed (40 dB): a photo full of texture, which sharpening
-  would change most and needs least, is sharpened less.
+- all of the sharpening together stays within a bound of the picture it starts from, at 46 dB half
+  of the change within which a picture counts as unharmed (40 dB): a photo full of texture, which
+  sharpening would change most and needs least, is sharpened less.
 
 In bands, so that 12 megapixels need no more memory than their result.
 """
