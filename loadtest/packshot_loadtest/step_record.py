@@ -59,7 +59,8 @@ def open_record(
 
     Args:
         path: JSON file; ``None`` for a record in memory.
-        context: With ``settings``, which those of the file must equal.
+        context: With ``settings``, which those of the file must equal but for ``repeats``: more
+            of them can be measured later, and the record tells the last number.
         fresh: Begin anew, whatever the file has.
         way_out: What the caller can do about a file of other settings.
 
@@ -70,9 +71,16 @@ def open_record(
         return StepRecord(path=path, context=context)
     try:
         kept = json.loads(path.read_text())
-        same = kept["schema"] == SCHEMA and kept["context"]["settings"] == context["settings"]
-        if not same:
+        settings = context["settings"]
+        same = _but_repeats(kept["context"]["settings"]) == _but_repeats(settings)
+        if kept["schema"] != SCHEMA or not same:
             raise ResultFileError(f"{path} was measured with other settings; {way_out}")
-        return StepRecord(path=path, context=kept["context"], steps=kept["steps"])
+        return StepRecord(
+            path=path, context={**kept["context"], "settings": settings}, steps=kept["steps"]
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultFileError(f"cannot go on with {path}: {error!r}; {way_out}") from error
+
+
+def _but_repeats(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != "repeats"}

@@ -5,20 +5,29 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import json
 import re
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from packshot_client import ImageSourceError, OptimizedPicture
+from packshot.enhancement import Attempt, Fix, Step
+from packshot.enhancement.fixes import FINISHES
+from packshot_client import ImageSourceError, OptimizationStep, OptimizedPicture
+from packshot_client._outputs import decoded
 from packshot_client._picture_answers import optimized_results
+from packshot_client._results import Language
 from packshot_client.comparisons import comparisons, most_changed
-from packshot_client.optimization_report import OptimizationContext, optimization_html
+from packshot_client.optimization_report import (
+    OptimizationContext,
+    optimization_html,
+    step_words,
+)
 from packshot_client.pictures import MadePicture
 
 CONTEXT = OptimizationContext(policy="google", server="host:1", made_at=datetime(2026, 1, 2, 3, 4))
@@ -145,3 +154,24 @@ def test_what_cannot_be_compared_is_not(pair: tuple[Path, Path], tmp_path: Path)
     Image.new("RGB", (20, 20)).save(small)
     assert comparisons(pair[0], small) == []
     assert comparisons(pair[0], tmp_path / "missing.png") == []
+
+
+ATTEMPTS = [
+    Attempt(fix, finish)
+    for fix in get_args(Fix)
+    for finish in ((None,) if fix == "tone" else FINISHES)
+]
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+@pytest.mark.parametrize("language", get_args(Language))
+def test_every_attempt_of_the_server_has_words(attempt: Attempt, language: Language) -> None:
+    sent = Step(
+        **attempt._asdict(), because=("noise",), score=50.0, gain=1.0, kept=True, why="better"
+    )
+    received = decoded(json.dumps(dataclasses.asdict(sent)).encode(), OptimizationStep, "STEPS")
+    assert Attempt(received.fix, received.finish) == attempt
+    words = [
+        step_words(dataclasses.replace(received, **other._asdict()), language) for other in ATTEMPTS
+    ]
+    assert words.count(step_words(received, language)) == 1

@@ -353,13 +353,18 @@ def test_wrong_answers_and_runs_that_prove_nothing_are_told(
 
 def test_a_record_goes_on_only_with_the_same_settings(tmp_path: Path) -> None:
     path = tmp_path / "new" / "tuning.json"
-    context = {"settings": {"repeats": 3}}
+    context = {"settings": {"duration_s": 20.0, "repeats": 3}, "started": "today"}
     first = open_record(path, context, fresh=True, way_out="begin anew")
     first.add("as shipped.0", {"lone_ms": 1.0})
     again = open_record(path, context, fresh=False, way_out="begin anew")
     assert again.steps == {"as shipped.0": {"lone_ms": 1.0}}
     with pytest.raises(ResultFileError, match="other settings; begin anew"):
-        open_record(path, {"settings": {"repeats": 4}}, fresh=False, way_out="begin anew")
+        other = {"settings": {"duration_s": 12.0, "repeats": 3}}
+        open_record(path, other, fresh=False, way_out="begin anew")
+    more = {"settings": {"duration_s": 20.0, "repeats": 4}, "started": "tomorrow"}
+    repeated = open_record(path, more, fresh=False, way_out="begin anew")
+    assert repeated.steps == again.steps
+    assert repeated.context == {**more, "started": "today"}
     assert open_record(path, {"settings": {}}, fresh=True, way_out="").steps == {}
     path.write_text("{")
     with pytest.raises(ResultFileError, match="cannot go on with"):
