@@ -358,8 +358,8 @@ def test_a_record_goes_on_only_with_the_same_settings(tmp_path: Path) -> None:
     first.add("as shipped.0", {"lone_ms": 1.0})
     again = open_record(path, context, fresh=False, way_out="begin anew")
     assert again.steps == {"as shipped.0": {"lone_ms": 1.0}}
+    other = {"settings": {"duration_s": 12.0, "repeats": 3}}
     with pytest.raises(ResultFileError, match="other settings; begin anew"):
-        other = {"settings": {"duration_s": 12.0, "repeats": 3}}
         open_record(path, other, fresh=False, way_out="begin anew")
     more = {"settings": {"duration_s": 20.0, "repeats": 4}, "started": "tomorrow"}
     repeated = open_record(path, more, fresh=False, way_out="begin anew")
