@@ -7,7 +7,7 @@ the measurements and the tests run the same code.
 from __future__ import annotations
 
 from packshot.enhancement.faults import BeyondRepair, beyond_repair
-from packshot.enhancement.fixes import Attempt, Fix, Mender, attempts_for, fixes_for
+from packshot.enhancement.fixes import Attempt, Fix, Mender, attempts_for
 from packshot.enhancement.optimization import Goals, Judge, Optimized, Step, optimize
 from packshot.enhancement.restoration import blend, restore, restore_tone
 from packshot.enhancement.upscaling import upscale
@@ -24,7 +24,6 @@ __all__ = [
     "attempts_for",
     "beyond_repair",
     "blend",
-    "fixes_for",
     "optimize",
     "restore",
     "restore_tone",

@@ -55,8 +55,8 @@ def by_level(judged: dict[int, Verdict], image: DecodedImage) -> Verdict:
     return judged[min(judged, key=lambda known: abs(known - level))]
 
 
-def each_with_all_finishes(*fixes: Fix) -> list[Attempt]:
-    return [Attempt(fix, finish) for fix in fixes for finish in FINISHES]
+def with_each_finish(fix: Fix) -> list[Attempt]:
+    return [Attempt(fix, finish) for finish in FINISHES]
 
 
 def run(
@@ -166,7 +166,7 @@ def test_rounds_build_on_each_other(photo: DecodedImage) -> None:
 def test_fix_that_harms_gives_way_to_the_next(photo: DecodedImage) -> None:
     bad = verdict(45.0, noise=0.2)
     result, applied = run(photo, {100: bad, 160: verdict(30.0, noise=0.2), 190: verdict(70.0)})
-    assert applied == [*each_with_all_finishes("restore"), Attempt("detail", "gentle")]
+    assert applied == [*with_each_finish("restore"), Attempt("detail", "gentle")]
     assert [step.why for step in result.steps] == ["no_gain"] * 3 + ["better"]
     assert result.after.score == 70.0
 
