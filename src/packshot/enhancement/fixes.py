@@ -104,13 +104,15 @@ def fixes_for(verdict: Verdict, kept: frozenset[Fix] = frozenset()) -> tuple[Fix
 
 
 def attempts_for(verdict: Verdict, kept: frozenset[Fix] = frozenset()) -> tuple[Attempt, ...]:
-    """The fixes of ``fixes_for``, those that mend detail with each finish in turn."""
-    finishes = tuple(FINISHES)
-    return tuple(
-        Attempt(fix, finish)
-        for fix in fixes_for(verdict, kept)
-        for finish in ((None,) if fix == "tone" else finishes)
-    )
+    """The fixes of ``fixes_for``, each in all its ways."""
+    return tuple(attempt for fix in fixes_for(verdict, kept) for attempt in attempts_of(fix))
+
+
+def attempts_of(fix: Fix) -> tuple[Attempt, ...]:
+    """A fix that mends detail, with each finish in turn; ``tone`` by itself."""
+    if fix == "tone":
+        return (Attempt(fix, None),)
+    return tuple(Attempt(fix, finish) for finish in FINISHES)
 
 
 class Mender:

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from packshot.enhancement import Attempt, Fix, Step
-from packshot.enhancement.fixes import FINISHES
+from packshot.enhancement.fixes import attempts_of
 from packshot_client import ImageSourceError, OptimizationStep, OptimizedPicture
 from packshot_client._outputs import decoded
 from packshot_client._picture_answers import optimized_results
@@ -156,11 +156,7 @@ def test_what_cannot_be_compared_is_not(pair: tuple[Path, Path], tmp_path: Path)
     assert comparisons(pair[0], tmp_path / "missing.png") == []
 
 
-ATTEMPTS = [
-    Attempt(fix, finish)
-    for fix in get_args(Fix)
-    for finish in ((None,) if fix == "tone" else FINISHES)
-]
+ATTEMPTS = [attempt for fix in get_args(Fix) for attempt in attempts_of(fix)]
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)

@@ -22,7 +22,7 @@ from packshot.enhancement import (
     optimize,
 )
 from packshot.enhancement.faults import UNMENDABLE
-from packshot.enhancement.fixes import FINISHES, MENDABLE, FinishName, fixes_for
+from packshot.enhancement.fixes import FINISHES, MENDABLE, FinishName, attempts_of, fixes_for
 from packshot.imaging import DecodedImage, OutputOptions, decode, encode, prepare_decoded
 from packshot.policy import Verdict, judge, load_policy
 from packshot.policy.texts import advice_texts
@@ -53,10 +53,6 @@ FINISH_LEVELS: dict[FinishName | None, int] = {None: 0, "gentle": 0, "crisp": 5,
 def by_level(judged: dict[int, Verdict], image: DecodedImage) -> Verdict:
     level = float(image.pixels_hwc_u8.mean())
     return judged[min(judged, key=lambda known: abs(known - level))]
-
-
-def with_each_finish(fix: Fix) -> list[Attempt]:
-    return [Attempt(fix, finish) for finish in FINISHES]
 
 
 def run(
@@ -166,7 +162,7 @@ def test_rounds_build_on_each_other(photo: DecodedImage) -> None:
 def test_fix_that_harms_gives_way_to_the_next(photo: DecodedImage) -> None:
     bad = verdict(45.0, noise=0.2)
     result, applied = run(photo, {100: bad, 160: verdict(30.0, noise=0.2), 190: verdict(70.0)})
-    assert applied == [*with_each_finish("restore"), Attempt("detail", "gentle")]
+    assert applied == [*attempts_of("restore"), Attempt("detail", "gentle")]
     assert [step.why for step in result.steps] == ["no_gain"] * 3 + ["better"]
     assert result.after.score == 70.0
 
